@@ -1,0 +1,45 @@
+//! Time and chance as parameters, so that every module below `app` is repeatable in tests.
+
+use std::{fmt, time::Duration};
+
+/// A moment in UTC, in microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// This moment moved forward; saturates at the end of time.
+    #[must_use]
+    pub fn plus(self, delay: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(delay.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// Microseconds since the epoch.
+    #[must_use]
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+}
+
+/// RFC 3339 in UTC with microseconds: `2026-11-24T02:05:29.000000Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(moment) => write!(f, "{moment:.6}"),
+            Err(_) => write!(f, "{}us", self.0),
+        }
+    }
+}
+
+/// Where the time comes from. The system's clock exists once, in `app`; tests bring their own.
+pub trait Clock: Send + Sync {
+    /// The wall clock. May jump; never decides order or duplication.
+    fn now(&self) -> Timestamp;
+    /// Time since an arbitrary start that never jumps; measures delays inside one run.
+    fn monotonic(&self) -> Duration;
+}
+
+/// Where chance comes from: ids and retry jitter.
+pub trait Random: Send + Sync {
+    /// The next 64 unpredictable bits.
+    fn next_u64(&self) -> u64;
+}

@@ -1,0 +1,108 @@
+//! Qualified names, interned: a name is a number, equal names have equal numbers within one document.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+/// A name within one [`NameTable`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(pub(super) u32);
+
+/// An expanded name (Namespaces in XML 1.0 §2.1): namespace and local part. The prefix is no part of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QName {
+    /// Namespace; empty for none.
+    pub namespace: Arc<str>,
+    /// Local part.
+    pub local: Arc<str>,
+}
+
+impl QName {
+    /// A name in a namespace; an empty namespace is none.
+    #[must_use]
+    pub fn new(namespace: impl Into<Arc<str>>, local: impl Into<Arc<str>>) -> Self {
+        Self { namespace: namespace.into(), local: local.into() }
+    }
+
+    /// A name in no namespace.
+    #[must_use]
+    pub fn local(local: impl Into<Arc<str>>) -> Self {
+        Self::new("", local)
+    }
+}
+
+/// The local part alone, or `{namespace}local`.
+impl fmt::Display for QName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            f.write_str(&self.local)
+        } else {
+            write!(f, "{{{}}}{}", self.namespace, self.local)
+        }
+    }
+}
+
+/// Interns names, and remembers the prefix each namespace was first seen with (for writers and messages only).
+#[derive(Clone, Debug, Default)]
+pub struct NameTable {
+    names: Vec<QName>,
+    /// Namespace → local → name; two levels so that a look-up needs no owned key.
+    index: HashMap<Arc<str>, HashMap<Arc<str>, Name>>,
+    prefixes: Vec<(Arc<str>, Arc<str>)>,
+}
+
+impl NameTable {
+    /// The number of a name, made if new.
+    pub fn intern(&mut self, namespace: &str, local: &str) -> Name {
+        if let Some(name) = self.find(namespace, local) {
+            return name;
+        }
+        let namespace: Arc<str> = match self.index.get_key_value(namespace) {
+            Some((known, _)) => known.clone(),
+            None => namespace.into(),
+        };
+        let local: Arc<str> = local.into();
+        let name = Name(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
+        self.names.push(QName { namespace: namespace.clone(), local: local.clone() });
+        self.index.entry(namespace).or_default().insert(local, name);
+        name
+    }
+
+    /// The number of a name, if the table has it.
+    #[must_use]
+    pub fn find(&self, namespace: &str, local: &str) -> Option<Name> {
+        self.index.get(namespace)?.get(local).copied()
+    }
+
+    /// The name behind a number.
+    ///
+    /// # Panics
+    /// When the number came from another table.
+    #[must_use]
+    pub fn get(&self, name: Name) -> &QName {
+        &self.names[name.0 as usize]
+    }
+
+    /// How many names there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Remembers a prefix for a namespace; the first one stays.
+    pub fn prefer_prefix(&mut self, namespace: &str, prefix: &str) {
+        if self.prefix_of(namespace).is_none() {
+            self.prefixes.push((namespace.into(), prefix.into()));
+        }
+    }
+
+    /// The preferred prefix of a namespace; an empty prefix is the default namespace.
+    #[must_use]
+    pub fn prefix_of(&self, namespace: &str) -> Option<&str> {
+        self.prefixes.iter().find(|(known, _)| &**known == namespace).map(|(_, prefix)| &**prefix)
+    }
+}

@@ -1,0 +1,3 @@
+//! Crossdock: an XML/JSON data-exchange hub.
+pub mod base;
+pub mod document;

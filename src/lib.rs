@@ -1,4 +1,5 @@
 //! Crossdock: an XML/JSON data-exchange hub.
 pub mod base;
+pub mod config;
 pub mod content;
 pub mod document;

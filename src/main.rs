@@ -1,1 +1,3 @@
+//! The command `crossdock`.
+
 fn main() {}

@@ -109,10 +109,33 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
-    /// Whether nothing more will happen by itself or otherwise.
+    /// Whether nothing more will happen.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Delivered | Self::Filtered | Self::Skipped)
+    }
+
+    /// Every value.
+    pub const ALL: &[Self] =
+        &[Self::Planned, Self::Waiting, Self::Parked, Self::Delivered, Self::Filtered, Self::Skipped];
+
+    /// The word used in the database, the API and the console.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Waiting => "waiting",
+            Self::Parked => "parked",
+            Self::Delivered => "delivered",
+            Self::Filtered => "filtered",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|value| value.as_str() == text)
     }
 }
 
@@ -181,6 +204,28 @@ pub enum AttemptOutcome {
     Rejected,
     /// Sent, and no answer came.
     Unknown,
+}
+
+impl AttemptOutcome {
+    /// Every value.
+    pub const ALL: &[Self] = &[Self::Delivered, Self::Retry, Self::Rejected, Self::Unknown];
+
+    /// The word used in the database, the API and the console.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Retry => "retry",
+            Self::Rejected => "rejected",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|value| value.as_str() == text)
+    }
 }
 
 /// One try of a delivery, finished.

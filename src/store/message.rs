@@ -19,6 +19,27 @@ pub enum Transport {
     File,
 }
 
+impl Transport {
+    /// Every value.
+    pub const ALL: &[Self] = &[Self::Http, Self::Amqp, Self::File];
+
+    /// The word used in the database, the API and the console.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Amqp => "amqp",
+            Self::File => "file",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|value| value.as_str() == text)
+    }
+}
+
 /// Why something is parked, waits, or was filtered. Carries no payload value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
@@ -118,6 +139,29 @@ pub enum MessageState {
     Skipped,
 }
 
+impl MessageState {
+    /// Every value.
+    pub const ALL: &[Self] = &[Self::Accepted, Self::Routed, Self::Parked, Self::Filtered, Self::Skipped];
+
+    /// The word used in the database, the API and the console.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Routed => "routed",
+            Self::Parked => "parked",
+            Self::Filtered => "filtered",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|value| value.as_str() == text)
+    }
+}
+
 /// Where a message stands with all its deliveries, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Standing {
@@ -135,6 +179,51 @@ pub enum Standing {
     Skipped,
     /// Everything was filtered.
     Filtered,
+}
+
+impl Standing {
+    /// The standing of a message in a state, with deliveries in the states given.
+    #[must_use]
+    pub fn of(state: MessageState, deliveries: &[super::DeliveryState]) -> Self {
+        use super::DeliveryState as D;
+        let any = |wanted: D| deliveries.contains(&wanted);
+        match state {
+            MessageState::Accepted => Self::Accepted,
+            MessageState::Parked => Self::Parked,
+            MessageState::Filtered => Self::Filtered,
+            MessageState::Skipped => Self::Skipped,
+            MessageState::Routed if any(D::Parked) => Self::Parked,
+            MessageState::Routed if any(D::Waiting) => Self::Waiting,
+            MessageState::Routed if any(D::Planned) => Self::InFlight,
+            MessageState::Routed if any(D::Delivered) => Self::Delivered,
+            MessageState::Routed if any(D::Skipped) => Self::Skipped,
+            MessageState::Routed => Self::Filtered,
+        }
+    }
+
+    /// Every value.
+    pub const ALL: &[Self] =
+        &[Self::Accepted, Self::Parked, Self::Waiting, Self::InFlight, Self::Delivered, Self::Skipped, Self::Filtered];
+
+    /// The word used in the API and the console.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Parked => "parked",
+            Self::Waiting => "waiting",
+            Self::InFlight => "in-flight",
+            Self::Delivered => "delivered",
+            Self::Skipped => "skipped",
+            Self::Filtered => "filtered",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|value| value.as_str() == text)
+    }
 }
 
 /// A message without its bytes.

@@ -5,13 +5,14 @@
 //! at any instant. It never parses a payload, never talks to a partner, never reads the clock (moments are parameters)
 //! and never repairs a damaged database on its own. Libraries for databases are named in this module only.
 //!
-//! [`Store`] is the door; implementations stand behind it. To add a backend: implement the trait in a folder of its
+//! [`Store`] is the door; [`SqliteStore`] stands behind it. To add a backend: implement the trait in a folder of its
 //! own, and expand the behavioural suite in `contract.rs` for it.
 
 mod code;
 mod delivery;
 mod error;
 mod message;
+mod sqlite;
 mod xref;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use message::{
     AcceptOutcome, Accepted, Counts, DeliveryCount, MessageFilter, MessageInfo, MessageState, MessageSummary,
     MessageView, NewMessage, Page, Reason, Standing, Transport, Verified, Work,
 };
+pub use sqlite::{SqliteReader, SqliteStore};
 pub use xref::{NewXref, WaitKey, XrefKey};
 
 use crate::base::{Problem, Timestamp};

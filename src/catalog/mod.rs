@@ -1,0 +1,4 @@
+//! x
+mod code;
+mod code_table;
+mod library;

@@ -291,10 +291,9 @@ impl Writing<'_, '_> {
                 (_, None) => "",
             };
             let written = if prefix.is_empty() { qname.local.to_string() } else { format!("{prefix}:{}", qname.local) };
-            if let Some((_, character)) = self.out.lacking(&written) {
-                return self.out.verbatim(character.encode_utf8(&mut [0; 4]));
-            }
+            self.out.verbatim(&written)?;
             *known = Some(written.into());
+            return Ok(());
         }
         self.out.text.push_str(known.as_deref().unwrap_or_default());
         Ok(())

@@ -259,6 +259,22 @@ fn attacks_end_at_a_limit_before_they_cost() {
 }
 
 #[test]
+fn limits_are_the_last_value_allowed() {
+    let limits = Limits { nodes: 4, xml_depth: 2, xml_attributes: 1, json_depth: 2, ..Limits::default() };
+    let options = ReadOptions { limits, ..ReadOptions::default() };
+    for (syntax, within, beyond) in [
+        (Syntax::Xml, "<a><b/><b/></a>", "<a><b/><b/><b/></a>"),
+        (Syntax::Xml, "<a><b/></a>", "<a><b><c/></b></a>"),
+        (Syntax::Xml, "<a b=''/>", "<a b='' c=''/>"),
+        (Syntax::Json, "[[1]]", "[[[]]]"),
+        (Syntax::Json, "[1,2,3]", "[1,2,3,4]"),
+    ] {
+        assert!(read(within.as_bytes(), syntax, &options).is_ok(), "{within}");
+        assert_eq!(read(beyond.as_bytes(), syntax, &options).expect_err(beyond).code, code::LIMIT);
+    }
+}
+
+#[test]
 fn a_namespace_per_element_stays_linear() {
     let text: String = (0..100_000).map(|n| format!("<a xmlns='u{n}'/>")).collect();
     let begin = Instant::now();

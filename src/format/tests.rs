@@ -196,6 +196,9 @@ fn json_of_any_root_comes_back() {
     }
     let text = r##"{"a":{"@c":"CNY","#text":1.50},"b":{"@x":"1","#text":null}}"##;
     assert_eq!(to_json(&json(text).expect(text)), text);
+    let many: Vec<String> = (0..30).map(|number| format!("\"m{number}\":[{number},{number}]")).collect();
+    let many = format!("{{{}}}", many.join(","));
+    assert_eq!(to_json(&json(&many).expect("many members")), many);
     let options = ReadOptions { namespace: Some("urn:n".into()), ..ReadOptions::default() };
     let reading = read(b"{\"a\":{\"@b\":\"1\"}}", Syntax::Json, &options).expect("well-formed");
     assert_eq!(to_xml(&reading.document), "<ns1:a xmlns:ns1=\"urn:n\" b=\"1\"/>");

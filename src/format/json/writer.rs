@@ -12,6 +12,9 @@ use crate::{
     format::{WriteOptions, XSI, code, output::Output},
 };
 
+/// Up to so many names are compared one by one.
+const MANY: usize = 8;
+
 /// Writes a document; its bytes are made afterwards.
 pub(in crate::format) fn write(document: &Document, options: &WriteOptions) -> Result<String, Problem> {
     let out = Output::new(options, document.source().len() + document.len() * 4 + 16);
@@ -201,12 +204,23 @@ impl<'d> Writing<'d, '_> {
     fn groups(&self, node: NodeId) -> Result<Vec<Group<'d>>, Problem> {
         let document = self.document;
         let mut groups: Vec<Group<'d>> = Vec::new();
+        // Filled only when there are too many names to look through.
         let mut known: HashMap<&str, usize> = HashMap::new();
         for child in document.elements(node) {
             let Some(name) = document.qname(child) else { continue };
-            let position = *known.entry(&name.local).or_insert(groups.len());
+            let position = if known.is_empty() {
+                groups.iter().rposition(|(group, _)| **group == *name.local)
+            } else {
+                known.get(&*name.local).copied()
+            };
+            let position = position.unwrap_or(groups.len());
             if position == groups.len() {
                 groups.push((&name.local, Vec::new()));
+                if !known.is_empty() {
+                    known.insert(&name.local, position);
+                } else if groups.len() > MANY {
+                    known.extend(groups.iter().enumerate().map(|(position, (group, _))| (*group, position)));
+                }
             }
             let group = &mut groups[position].1;
             if group.first().is_some_and(|first| document.name(*first) != document.name(child)) {
@@ -220,16 +234,20 @@ impl<'d> Writing<'d, '_> {
         let twin = |node: NodeId| {
             Problem::new(code::JSON_WRITE, "two members would have the same name").at(document.place(node))
         };
+        let has = |member: &str| match known.is_empty() {
+            true => groups.iter().any(|(group, _)| *group == member),
+            false => known.contains_key(member),
+        };
         let mut attributes = HashSet::new();
         for attribute in self.attributes(node) {
             let Some(name) = document.qname(attribute) else { continue };
-            if !attributes.insert(&*name.local) || known.contains_key(format!("@{}", name.local).as_str()) {
+            if !attributes.insert(&*name.local) || has(&format!("@{}", name.local)) {
                 return Err(twin(attribute));
             }
         }
         let text = document.children(node).find(|child| document.kind(*child) == Kind::Text);
         match text {
-            Some(text) if node != NodeId::ROOT && known.contains_key("#text") => Err(twin(text)),
+            Some(text) if node != NodeId::ROOT && has("#text") => Err(twin(text)),
             _ => Ok(groups),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     XML_NAMESPACE, XMLNS_NAMESPACE,
-    character::{is_char, is_ncname},
+    character::{first_illegal, is_ncname},
 };
 use crate::{
     base::{Place, Problem},
@@ -339,10 +339,11 @@ fn shown(name: &str) -> String {
 }
 
 fn check_characters(text: &str) -> Result<(), Problem> {
-    match text.chars().find(|character| !is_char(*character)) {
+    match first_illegal(text) {
         None => Ok(()),
-        Some(bad) => {
-            let text = format!("U+{:04X} cannot be written in XML, not even escaped", u32::from(bad));
+        Some(at) => {
+            let bad = text[at..].chars().next().map_or(0, u32::from);
+            let text = format!("U+{bad:04X} cannot be written in XML, not even escaped");
             Err(Problem::new(code::XML_WRITE, text).hint("remove it in the mapping"))
         }
     }

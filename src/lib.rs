@@ -6,3 +6,5 @@ pub mod content;
 pub mod document;
 pub mod store;
 pub mod telemetry;
+/// Bytes to documents and back: charsets, XML, JSON.
+pub mod format;

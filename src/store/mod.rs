@@ -9,6 +9,8 @@
 //! own, and expand the behavioural suite in `contract.rs` for it.
 
 mod code;
+#[cfg(test)]
+mod contract;
 mod delivery;
 mod error;
 mod message;

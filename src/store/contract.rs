@@ -59,6 +59,7 @@ macro_rules! contract_tests {
             changes_are_announced,
             a_refused_call_does_not_disturb_its_neighbours,
             a_closed_store_answers_unavailable,
+            random_histories_agree_with_a_plain_model,
         }
     };
 }
@@ -624,4 +625,132 @@ pub async fn a_closed_store_answers_unavailable(place: &impl Place) {
     let late = store.message("msg_a").await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
     assert!(store.failed().borrow().is_none());
+}
+
+/// What the store should know about one delivery, kept as plainly as possible.
+struct Modelled {
+    name: String,
+    seq: usize,
+    lane: &'static str,
+    blocks_when_parked: bool,
+    state: DeliveryState,
+    due_at: Timestamp,
+    leased: bool,
+}
+
+impl Modelled {
+    fn blocks(&self) -> bool {
+        match self.state {
+            DeliveryState::Planned | DeliveryState::Waiting => true,
+            DeliveryState::Parked => self.blocks_when_parked,
+            _ => false,
+        }
+    }
+}
+
+/// The rules of a lease, word for word.
+fn leasable(model: &[Modelled], unplanned: &[usize], now: Timestamp) -> Vec<String> {
+    let mut due: Vec<&Modelled> = model
+        .iter()
+        .filter(|one| one.state == DeliveryState::Planned && !one.leased && one.due_at <= now)
+        .filter(|one| {
+            let earlier = |other: &Modelled| other.lane == one.lane && other.seq < one.seq && other.blocks();
+            one.lane.is_empty() || !(unplanned.iter().any(|seq| *seq < one.seq) || model.iter().any(earlier))
+        })
+        .collect();
+    due.sort_by_key(|one| (one.due_at, one.seq));
+    due.into_iter().map(|one| one.name.clone()).collect()
+}
+
+pub async fn random_histories_agree_with_a_plain_model(place: &impl Place) {
+    let mut store = place.open().await;
+    let mut random = fastrand::Rng::with_seed(20_261_124);
+    let (mut model, mut unplanned, mut next, mut now): (Vec<Modelled>, Vec<usize>, usize, _) = (vec![], vec![], 0, NOW);
+    for step in 0..600 {
+        now = now.plus(Duration::from_secs(1));
+        match random.u32(..100) {
+            0..20 => {
+                accepted(&*store, &next.to_string()).await;
+                unplanned.push(next);
+                next += 1;
+            }
+            20..45 if !unplanned.is_empty() => {
+                let seq = unplanned.swap_remove(random.usize(..unplanned.len()));
+                let lane = ["", "SO-1", "SO-2"][random.usize(..3)];
+                let new = NewDelivery {
+                    blocks_when_parked: random.bool(),
+                    start: Start::Due { at: now },
+                    ..delivery(&seq.to_string(), lane)
+                };
+                let (name, blocks_when_parked) = (seq.to_string(), new.blocks_when_parked);
+                store.plan(&format!("msg_{seq}"), plan_of(vec![new]), now).await.expect("planned");
+                let state = DeliveryState::Planned;
+                model.push(Modelled { name, seq, lane, blocks_when_parked, state, due_at: now, leased: false });
+            }
+            45..60 => {
+                let expected = leasable(&model, &unplanned, now);
+                assert_eq!(lease(&*store, now).await, expected, "step {step}");
+                model.iter_mut().filter(|one| expected.contains(&one.name)).for_each(|one| one.leased = true);
+            }
+            60..85 => {
+                let leased: Vec<usize> = (0..model.len()).filter(|at| model[*at].leased).collect();
+                let Some(at) = random.choice(leased) else { continue };
+                end_lease(&*store, &mut model[at], random.u32(..5), now).await;
+            }
+            85..95 => {
+                let Some(one) = random.choice(model.iter_mut()) else { continue };
+                let id = format!("dlv_{}", one.name);
+                if random.bool() {
+                    let held = matches!(one.state, DeliveryState::Waiting | DeliveryState::Parked);
+                    let released = store.release(Release::Ids(vec![id]), now).await.expect("released");
+                    assert_eq!(released.deliveries, u64::from(held), "step {step}");
+                    if held {
+                        (one.state, one.due_at) = (DeliveryState::Planned, now);
+                    }
+                } else {
+                    let skipped = store.skip(&id, "li.wei", "test", now).await;
+                    assert_eq!(skipped.is_ok(), !one.leased && !one.state.is_final(), "step {step}");
+                    if skipped.is_ok() {
+                        one.state = DeliveryState::Skipped;
+                    }
+                }
+            }
+            95..97 => {
+                store.close().await;
+                store = place.open().await;
+                model.iter_mut().for_each(|one| one.leased = false);
+            }
+            _ => {}
+        }
+    }
+    assert!(model.iter().filter(|one| one.state == DeliveryState::Delivered).count() > 10, "the history was dull");
+    let counts = store.counts().await.expect("counts");
+    assert_eq!((counts.total, counts.unaccounted), (next as u64, 0));
+    for one in &model {
+        assert_eq!(state(&*store, &one.name).await, one.state, "{}", one.name);
+    }
+}
+
+async fn end_lease(store: &dyn Store, one: &mut Modelled, how: u32, now: Timestamp) {
+    let id = format!("dlv_{}", one.name);
+    one.leased = false;
+    match how {
+        0 | 1 => {
+            deliver(store, &one.name).await;
+            one.state = DeliveryState::Delivered;
+        }
+        2 => {
+            one.due_at = now.plus(Duration::from_secs(5));
+            record(store, &one.name, AttemptOutcome::Retry, Next::Retry { due_at: one.due_at }).await;
+        }
+        3 => {
+            record(store, &one.name, AttemptOutcome::Rejected, Next::Park { reason: reason("rejected") }).await;
+            one.state = DeliveryState::Parked;
+        }
+        _ => {
+            let wait = Hold::Wait { key: WaitKey::Xref(customer("never")), reason: reason("xref") };
+            store.hold(&id, wait, now).await.expect("held");
+            one.state = DeliveryState::Waiting;
+        }
+    }
 }

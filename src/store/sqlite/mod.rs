@@ -9,6 +9,7 @@ mod guard;
 mod journal;
 mod outbox;
 mod read;
+mod row;
 mod schema;
 #[cfg(test)]
 mod tests;

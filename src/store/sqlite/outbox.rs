@@ -299,7 +299,7 @@ impl Batch<'_> {
                 .await?
                 .ok_or_else(|| StoreError::not_found(id))?;
         let state: &str = row.try_get("state")?;
-        let state = DeliveryState::parse(state).ok_or_else(|| super::read::unreadable("state"))?;
+        let state = DeliveryState::parse(state).ok_or_else(|| super::row::unreadable("state"))?;
         let present = Present {
             seq: row.try_get("seq")?,
             message: row.try_get("message")?,
@@ -365,14 +365,18 @@ impl Batch<'_> {
         if lane.is_empty() {
             return Ok(());
         }
-        for sql in [
+        // two statements in one round trip to the database's thread
+        sqlx::query(
             "UPDATE delivery SET ready = 0 \
-             WHERE ready = 1 AND lane <> '' AND route = ?1 AND destination = ?2 AND lane = ?3",
-            "UPDATE delivery SET ready = 1 WHERE state = 'planned' AND seq = (SELECT seq FROM delivery \
+             WHERE ready = 1 AND lane <> '' AND route = ?1 AND destination = ?2 AND lane = ?3; \
+             UPDATE delivery SET ready = 1 WHERE state = 'planned' AND seq = (SELECT seq FROM delivery \
              WHERE blocking = 1 AND route = ?1 AND destination = ?2 AND lane = ?3 ORDER BY message, position LIMIT 1)",
-        ] {
-            sqlx::query(sql).bind(route).bind(destination).bind(lane).execute(&mut *self.conn).await?;
-        }
+        )
+        .bind(route)
+        .bind(destination)
+        .bind(lane)
+        .execute(&mut *self.conn)
+        .await?;
         Ok(())
     }
 }

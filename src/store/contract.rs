@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    AcceptOutcome, AttemptOutcome, Decision, DeliveryState, Hold, MAX_PARSE_ATTEMPTS, MAX_RESPONSE_BYTES,
-    MessageFilter, MessageState, NewAttempt, NewDelivery, NewMessage, NewXref, Next, Output, Plan, Reason, Release,
-    Released, Standing, Start, Store, StoreError, Transport, WaitKey, XrefKey,
+    AcceptOutcome, AttemptOutcome, Decision, DeliveryState, Hold, MAX_HANDED_BYTES, MAX_PARSE_ATTEMPTS,
+    MAX_RESPONSE_BYTES, MessageFilter, MessageState, NewAttempt, NewDelivery, NewMessage, NewXref, Next, Output, Plan,
+    Reason, Release, Released, Standing, Start, Store, StoreError, Transport, WaitKey, XrefKey,
 };
 use crate::base::{Sha256, Timestamp};
 
@@ -57,6 +57,7 @@ macro_rules! contract_tests {
             lists_are_newest_first_in_pages_and_filtered,
             counts_obey_the_conservation_law,
             changes_are_announced,
+            little_is_handed_out_at_once_when_messages_are_large,
             a_refused_call_does_not_disturb_its_neighbours,
             a_closed_store_answers_unavailable,
             random_histories_agree_with_a_plain_model,
@@ -599,6 +600,21 @@ pub async fn changes_are_announced(place: &impl Place) {
     assert!(changed.has_changed().expect("open"), "the end of a lane's head");
 }
 
+pub async fn little_is_handed_out_at_once_when_messages_are_large(place: &impl Place) {
+    let store = place.open().await;
+    let large = Bytes::from(vec![b'x'; MAX_HANDED_BYTES / 2 + 1]);
+    for name in ["a", "b", "c"] {
+        store.accept(NewMessage { bytes: large.clone(), ..message(name) }).await.expect("accepted");
+    }
+    for name in ["a", "b", "c"] {
+        let work = store.begin_transform(NOW, 10).await.expect("work");
+        assert_eq!(work.iter().map(|one| &*one.message.id).collect::<Vec<_>>(), [format!("msg_{name}")]);
+        store.plan(&work[0].message.id, plan_of(vec![delivery(name, "")]), NOW).await.expect("planned");
+    }
+    assert_eq!(lease(&*store, NOW).await, ["a"]);
+    assert_eq!(lease(&*store, NOW).await, ["b"]);
+}
+
 pub async fn a_refused_call_does_not_disturb_its_neighbours(place: &impl Place) {
     let store = place.open().await;
     planned(&*store, "taken", "").await;
@@ -608,8 +624,9 @@ pub async fn a_refused_call_does_not_disturb_its_neighbours(place: &impl Place) 
     // `b` asks for a delivery id that is taken; all three wait for the writer at the same time
     let plans = [("a", "a"), ("b", "taken"), ("c", "c")]
         .map(|(message, name)| (format!("msg_{message}"), plan_of(vec![delivery(name, "")])));
-    let answers =
-        futures_util::future::join_all(plans.iter().map(|(id, plan)| store.plan(id, plan.clone(), NOW))).await;
+    let plans = futures_util::future::join_all(plans.iter().map(|(id, plan)| store.plan(id, plan.clone(), NOW)));
+    let (leased, answers) = tokio::join!(lease(&*store, NOW), plans);
+    assert_eq!(leased, ["taken"], "what an undone transaction handed out is handed out again");
     assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
     assert!(matches!(answers[1], Err(StoreError::Conflict(_))), "{answers:?}");
     let view = store.message("msg_b").await.expect("read").expect("there");

@@ -274,7 +274,7 @@ impl Store for SqliteStore {
 
 /// Opens the one connection that writes, and checks that it keeps what the store promises.
 async fn open_writer(path: &Path, hub_id: &str) -> Result<(SqliteConnection, String), StoreError> {
-    let refused = |error: sqlx::Error| cannot_open(path, &error.to_string());
+    let refused = |error: sqlx::Error| fault::opening(path, &error);
     let mut conn = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)

@@ -12,7 +12,6 @@ use sqlx::{
 use super::{
     DATABASE, fault,
     fault::Health,
-    guard::cannot_open,
     journal::json,
     row::{attempt_view, delivery_leased, delivery_view, digest, message_info, word},
     schema,
@@ -51,7 +50,7 @@ impl SqliteReader {
     /// [`StoreError::Refused`] when there is none, or when its version is not this program's.
     pub async fn open(dir: &Path) -> Result<Self, StoreError> {
         let reader = Self::new(dir, Arc::new(Health::new())).await?;
-        let mut conn = reader.pool.acquire().await.map_err(|error| cannot_open(dir, &error.to_string()))?;
+        let mut conn = reader.pool.acquire().await.map_err(|error| fault::opening(dir, &error))?;
         let found = schema::version(&mut conn).await.map_err(|error| reader.health.note_sql(&error))?;
         drop(conn);
         schema::refuse_newer(found)?;
@@ -79,7 +78,7 @@ impl SqliteReader {
             .acquire_timeout(Duration::from_secs(30))
             .connect_with(options)
             .await
-            .map_err(|error| cannot_open(&path, &error.to_string()))?;
+            .map_err(|error| fault::opening(&path, &error))?;
         Ok(Self { pool, health })
     }
 

@@ -115,6 +115,16 @@ async fn a_newer_database_is_refused() {
 }
 
 #[tokio::test]
+async fn something_that_is_no_database_is_not_opened() {
+    let folder = Folder::new();
+    let missing = SqliteReader::open(folder.0.path()).await.err().expect("nothing there");
+    assert_eq!(missing.problem().code.id, "XD-J010");
+    std::fs::write(folder.database(), vec![b'x'; 8192]).expect("written");
+    let damaged = SqliteStore::open(folder.0.path(), "hub-1").await.err().expect("refused");
+    assert!(matches!(damaged, StoreError::Failed(_)), "{damaged:?}");
+}
+
+#[tokio::test]
 async fn what_was_handed_out_to_someone_gone_is_handed_out_again() {
     let folder = Folder::new();
     let store = folder.store().await;

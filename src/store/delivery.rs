@@ -169,7 +169,8 @@ pub struct Leased {
 /// How a lease ends without an attempt.
 #[derive(Clone, Debug)]
 pub enum Hold {
-    /// Something is missing.
+    /// Something is missing. Whether a code has arrived meanwhile the store cannot know: release again after tables
+    /// were loaded while deliveries were leased.
     Wait {
         /// What.
         key: WaitKey,

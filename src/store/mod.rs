@@ -9,6 +9,8 @@
 //! own, and expand the behavioural suite in `contract.rs` for it.
 
 mod code;
+#[cfg(test)]
+mod contract;
 mod delivery;
 mod error;
 mod message;
@@ -37,6 +39,10 @@ use crate::base::{Problem, Timestamp};
 
 /// A message handed out this often without a decision is flagged [`Work::exhausted`]: it probably kills the process.
 pub const MAX_PARSE_ATTEMPTS: u32 = 3;
+
+/// Message bytes handed out by one call of [`Store::begin_transform`] or [`Store::lease`]; one message may be larger.
+/// Bounds memory when messages are large.
+pub const MAX_HANDED_BYTES: usize = 32 << 20;
 
 /// Bytes of a partner's response kept with an attempt; the rest is cut off.
 pub const MAX_RESPONSE_BYTES: usize = 20 << 10;

@@ -1,9 +1,10 @@
 //! What a database error means: try again, this call only, or the end.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use tokio::sync::watch;
 
+use super::guard::cannot_open;
 use crate::{
     base::Problem,
     store::{StoreError, code},
@@ -21,11 +22,7 @@ pub enum Reach {
 
 /// Sorts an error by SQLite's primary result code (<https://sqlite.org/rescode.html>).
 pub fn reach(error: &sqlx::Error) -> Reach {
-    let primary = error
-        .as_database_error()
-        .and_then(|error| error.code().and_then(|code| code.parse::<u32>().ok()))
-        .map(|code| code & 0xff);
-    match (primary, error) {
+    match (primary(error), error) {
         (Some(5 | 6), _) => Reach::Passing(StoreError::unavailable("the database is busy", "try again")),
         (Some(7), _) => Reach::Passing(StoreError::unavailable("the database is out of memory", "give it more memory")),
         (Some(13), _) => {
@@ -37,6 +34,19 @@ pub fn reach(error: &sqlx::Error) -> Reach {
         }
         _ => Reach::Store(failed(&error.to_string())),
     }
+}
+
+/// An error while a database is being opened: a fault of the disk is one here, too.
+pub fn opening(path: &Path, error: &sqlx::Error) -> StoreError {
+    match primary(error) {
+        Some(10 | 11 | 26) => failed(&error.to_string()),
+        _ => cannot_open(path, &error.to_string()),
+    }
+}
+
+fn primary(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?.parse::<u32>().ok()?;
+    Some(code & 0xff)
 }
 
 /// The store failed for this reason.

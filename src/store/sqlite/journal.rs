@@ -8,8 +8,8 @@ use super::writer::{Batch, Halt, Reply};
 use crate::{
     base::{Sha256, Timestamp},
     store::{
-        AcceptOutcome, Accepted, Decision, DeliveryState, MAX_PARSE_ATTEMPTS, MessageState, NewDelivery, NewMessage,
-        Plan, Reason, Start, StoreError, WaitKey,
+        AcceptOutcome, Accepted, Decision, DeliveryState, MAX_HANDED_BYTES, MAX_PARSE_ATTEMPTS, MessageState,
+        NewDelivery, NewMessage, Plan, Reason, Start, StoreError, WaitKey,
     },
 };
 
@@ -105,7 +105,7 @@ impl Batch<'_> {
     pub(super) async fn begin_transform(&mut self, limit: usize) -> Result<Vec<(i64, bool)>, Halt> {
         let handed = json(&self.register.lock().messages.iter().collect::<Vec<_>>());
         let rows = sqlx::query(
-            "SELECT seq, parse_attempts FROM message \
+            "SELECT seq, size, parse_attempts FROM message \
              WHERE state = 'accepted' AND seq NOT IN (SELECT value FROM json_each(?1)) ORDER BY seq LIMIT ?2",
         )
         .bind(handed)
@@ -113,7 +113,11 @@ impl Batch<'_> {
         .fetch_all(&mut *self.conn)
         .await?;
         let mut begun = Vec::with_capacity(rows.len());
+        let mut budget = Budget::default();
         for row in rows {
+            if !budget.takes(row.try_get("size")?) {
+                break;
+            }
             begun
                 .push((row.try_get("seq")?, row.try_get::<i64, _>("parse_attempts")? >= i64::from(MAX_PARSE_ATTEMPTS)));
         }
@@ -249,6 +253,21 @@ impl Batch<'_> {
         .bind(&key.target_system)
         .fetch_one(&mut *self.conn)
         .await
+    }
+}
+
+/// How many bytes one call may still hand out.
+#[derive(Default)]
+pub(super) struct Budget {
+    taken: u64,
+}
+
+impl Budget {
+    /// Whether one more of this size fits; the first always does.
+    pub(super) fn takes(&mut self, size: i64) -> bool {
+        let first = self.taken == 0;
+        self.taken = self.taken.saturating_add(size.unsigned_abs().max(1));
+        first || self.taken <= MAX_HANDED_BYTES as u64
     }
 }
 

@@ -9,7 +9,10 @@ mod guard;
 mod journal;
 mod outbox;
 mod read;
+mod row;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::{
@@ -24,7 +27,7 @@ use std::{
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions as _, SqliteConnection,
+    ConnectOptions as _, Row as _, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::{
@@ -271,7 +274,7 @@ impl Store for SqliteStore {
 
 /// Opens the one connection that writes, and checks that it keeps what the store promises.
 async fn open_writer(path: &Path, hub_id: &str) -> Result<(SqliteConnection, String), StoreError> {
-    let refused = |error: sqlx::Error| cannot_open(path, &error.to_string());
+    let refused = |error: sqlx::Error| fault::opening(path, &error);
     let mut conn = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -293,8 +296,10 @@ async fn open_writer(path: &Path, hub_id: &str) -> Result<(SqliteConnection, Str
     }
     for (setting, wanted) in [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1"), ("mmap_size", "0")]
     {
-        let sql = sqlx::AssertSqlSafe(format!("SELECT CAST({setting} AS TEXT) FROM pragma_{setting}"));
-        let found: Option<String> = sqlx::query_scalar(sql).fetch_optional(&mut conn).await.map_err(refused)?;
+        let sql = sqlx::AssertSqlSafe(format!("PRAGMA {setting}"));
+        let row = sqlx::query(sql).fetch_optional(&mut conn).await.map_err(refused)?;
+        // unchecked: some settings are read back as text, some as numbers, and one not at all when it is off for good
+        let found: Option<String> = row.map(|row| row.try_get_unchecked(0)).transpose().map_err(refused)?;
         if found.as_deref().unwrap_or("0") != wanted {
             let text = format!("SQLite did not take the setting {setting} = {wanted}");
             return Err(StoreError::refused(code::DATABASE_UNSAFE, text, "use the SQLite built into this program"));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{
-    journal::{filtered_by, json},
+    journal::{Budget, filtered_by, json},
     writer::{Batch, Halt, Reply},
 };
 use crate::{
@@ -19,7 +19,8 @@ use crate::{
 macro_rules! lease_sql {
     ($only:literal) => {
         concat!(
-            "SELECT d.seq FROM delivery d WHERE d.ready = 1 AND d.due_at <= ?1 ",
+            "SELECT d.seq, (SELECT s.size FROM message s WHERE s.seq = d.message) AS size ",
+            "FROM delivery d WHERE d.ready = 1 AND d.due_at <= ?1 ",
             $only,
             "AND d.seq NOT IN (SELECT value FROM json_each(?2)) ",
             "AND (d.lane = '' OR NOT EXISTS (SELECT 1 FROM message m ",
@@ -83,13 +84,20 @@ impl Batch<'_> {
         limit: usize,
     ) -> Result<Vec<i64>, Halt> {
         let leased = json(&self.register.lock().deliveries.iter().collect::<Vec<_>>());
-        let picked: Vec<i64> = sqlx::query_scalar(if destination.is_some() { LEASE_ONE } else { LEASE_ANY })
+        let rows = sqlx::query(if destination.is_some() { LEASE_ONE } else { LEASE_ANY })
             .bind(now.micros())
             .bind(leased)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .bind(destination)
             .fetch_all(&mut *self.conn)
             .await?;
+        let (mut picked, mut budget) = (Vec::with_capacity(rows.len()), Budget::default());
+        for row in rows {
+            if !budget.takes(row.try_get("size")?) {
+                break;
+            }
+            picked.push(row.try_get("seq")?);
+        }
         self.taken.deliveries.extend(&picked);
         self.register.lock().deliveries.extend(&picked);
         Ok(picked)
@@ -299,7 +307,7 @@ impl Batch<'_> {
                 .await?
                 .ok_or_else(|| StoreError::not_found(id))?;
         let state: &str = row.try_get("state")?;
-        let state = DeliveryState::parse(state).ok_or_else(|| super::read::unreadable("state"))?;
+        let state = DeliveryState::parse(state).ok_or_else(|| super::row::unreadable("state"))?;
         let present = Present {
             seq: row.try_get("seq")?,
             message: row.try_get("message")?,
@@ -365,14 +373,18 @@ impl Batch<'_> {
         if lane.is_empty() {
             return Ok(());
         }
-        for sql in [
+        // two statements in one round trip to the database's thread
+        sqlx::query(
             "UPDATE delivery SET ready = 0 \
-             WHERE ready = 1 AND lane <> '' AND route = ?1 AND destination = ?2 AND lane = ?3",
-            "UPDATE delivery SET ready = 1 WHERE state = 'planned' AND seq = (SELECT seq FROM delivery \
+             WHERE ready = 1 AND lane <> '' AND route = ?1 AND destination = ?2 AND lane = ?3; \
+             UPDATE delivery SET ready = 1 WHERE state = 'planned' AND seq = (SELECT seq FROM delivery \
              WHERE blocking = 1 AND route = ?1 AND destination = ?2 AND lane = ?3 ORDER BY message, position LIMIT 1)",
-        ] {
-            sqlx::query(sql).bind(route).bind(destination).bind(lane).execute(&mut *self.conn).await?;
-        }
+        )
+        .bind(route)
+        .bind(destination)
+        .bind(lane)
+        .execute(&mut *self.conn)
+        .await?;
         Ok(())
     }
 }

@@ -27,16 +27,14 @@ codes! {
     BODY_TOO_LARGE = "XD-T007", "The request body is too large", "请求正文过大";
     /// 415.
     CONTENT_ENCODING = "XD-T008", "Unsupported content encoding", "不支持的内容编码";
-    /// 431.
-    HEADERS_TOO_LARGE = "XD-T009", "The request headers are too large", "请求头过大";
     /// 503.
-    NOT_ACCEPTING = "XD-T010", "Not accepting messages now", "暂不接收消息";
+    NOT_ACCEPTING = "XD-T009", "Not accepting messages now", "暂不接收消息";
     /// 400 for a body that ended early.
-    BODY_CUT = "XD-T011", "The request body ended early", "请求正文不完整";
-    /// 400 for an idempotency key or trace header that cannot be used.
-    BAD_HEADER = "XD-T012", "A request header cannot be used", "请求头无效";
+    BODY_CUT = "XD-T010", "The request body ended early", "请求正文不完整";
+    /// 400 for an idempotency key that cannot be used.
+    BAD_HEADER = "XD-T011", "A request header cannot be used", "请求头无效";
     /// A source's or sink's settings cannot work.
-    BAD_SETTINGS = "XD-T013", "The connection settings cannot work", "连接设置无效";
+    BAD_SETTINGS = "XD-T012", "The connection settings cannot work", "连接设置无效";
     /// A file beyond the size limit.
-    FILE_TOO_LARGE = "XD-T014", "The file is too large", "文件过大";
+    FILE_TOO_LARGE = "XD-T013", "The file is too large", "文件过大";
 }

@@ -11,8 +11,18 @@
 //! sink, write `<technology>_out.rs` and implement [`Sink`], answering [`Answer::Unknown`] whenever the bytes may have
 //! arrived.
 
+mod amqp_in;
+mod amqp_link;
+mod amqp_out;
 pub mod code;
+mod config;
+mod file_in;
+mod file_out;
+mod http_in;
+mod http_out;
+mod http_problem;
 pub mod outcome;
+mod server;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -23,7 +33,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{Problem, Secret};
 
+pub use amqp_in::AmqpSource;
+pub use amqp_out::AmqpSink;
 pub use code::CODES;
+pub use config::{
+    AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAuth, HttpInConfig, HttpOutConfig,
+};
+pub use file_in::FileSource;
+pub use file_out::FileSink;
+pub use http_in::router;
+pub use http_out::HttpSink;
+pub use http_problem::{HttpProblem, language_of};
+pub use server::{BodyError, read_body, serve};
 
 /// The name of HTTP in [`Arrival::transport`].
 pub const HTTP: &str = "http";

@@ -8,3 +8,4 @@ pub mod store;
 pub mod telemetry;
 /// Bytes to documents and back: charsets, XML, JSON.
 pub mod format;
+pub mod transport;

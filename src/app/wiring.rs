@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::SystemEnvironment;
 use crate::{
-    base::{Problem, Problems},
+    base::{Clock, Problem, Problems},
     catalog::{Catalog, Library, SinkConfig},
     config::Settings,
     store::{SqliteReader, StoreError},
@@ -51,19 +51,19 @@ pub async fn open_reader(settings: &Settings) -> Result<SqliteReader, StoreError
 }
 
 /// The ways out of every system that has one.
-pub(super) fn sinks(catalog: &Catalog) -> Result<BTreeMap<String, Arc<dyn Sink>>, StartError> {
+pub(super) fn sinks(catalog: &Catalog, clock: &Arc<dyn Clock>) -> Result<BTreeMap<String, Arc<dyn Sink>>, StartError> {
     let mut sinks: BTreeMap<String, Arc<dyn Sink>> = BTreeMap::new();
     for system in catalog.systems() {
         let sink: Arc<dyn Sink> = match &system.sink {
             None => continue,
             Some(SinkConfig::Http(config)) => {
-                Arc::new(HttpSink::new(config.clone()).map_err(|problem| StartError::Sink(Box::new(problem)))?)
+                Arc::new(HttpSink::new(config, clock.clone()).map_err(|problem| StartError::Sink(Box::new(problem)))?)
             }
             Some(SinkConfig::Amqp(config)) => {
-                Arc::new(AmqpSink::new(config.clone()).map_err(|problem| StartError::Sink(Box::new(problem)))?)
+                Arc::new(AmqpSink::new(config).map_err(|problem| StartError::Sink(Box::new(problem)))?)
             }
             Some(SinkConfig::File(config)) => {
-                Arc::new(FileSink::new(config.clone()).map_err(|problem| StartError::Sink(Box::new(problem)))?)
+                Arc::new(FileSink::new(config).map_err(|problem| StartError::Sink(Box::new(problem)))?)
             }
         };
         sinks.insert(system.id.clone(), sink);

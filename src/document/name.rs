@@ -6,6 +6,14 @@ use std::{collections::HashMap, fmt, sync::Arc};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(pub(super) u32);
 
+impl Name {
+    /// The number: names of one table count from 0 without gaps.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// An expanded name (Namespaces in XML 1.0 §2.1): namespace and local part. The prefix is no part of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QName {
@@ -46,7 +54,7 @@ pub struct NameTable {
     names: Vec<QName>,
     /// Namespace → local → name; two levels so that a look-up needs no owned key.
     index: HashMap<Arc<str>, HashMap<Arc<str>, Name>>,
-    prefixes: Vec<(Arc<str>, Arc<str>)>,
+    prefixes: HashMap<Arc<str>, Arc<str>>,
 }
 
 impl NameTable {
@@ -96,13 +104,13 @@ impl NameTable {
     /// Remembers a prefix for a namespace; the first one stays.
     pub fn prefer_prefix(&mut self, namespace: &str, prefix: &str) {
         if self.prefix_of(namespace).is_none() {
-            self.prefixes.push((namespace.into(), prefix.into()));
+            self.prefixes.insert(namespace.into(), prefix.into());
         }
     }
 
     /// The preferred prefix of a namespace; an empty prefix is the default namespace.
     #[must_use]
     pub fn prefix_of(&self, namespace: &str) -> Option<&str> {
-        self.prefixes.iter().find(|(known, _)| &**known == namespace).map(|(_, prefix)| &**prefix)
+        self.prefixes.get(namespace).map(|prefix| &**prefix)
     }
 }

@@ -1,0 +1,10 @@
+//! JSON (RFC 8259), strictly: no duplicate names, no lone surrogates, numbers as written.
+
+mod number;
+mod reader;
+mod string;
+mod token;
+mod writer;
+
+pub(super) use reader::read;
+pub(super) use writer::write;

@@ -1,0 +1,163 @@
+//! Bytes to [`Document`] and back: charsets, XML, JSON.
+//!
+//! It stands apart because bytes from outside are hostile until proven otherwise: everything that looks at them is here,
+//! checks completely, and stops at the limits before doing work an attacker asked for. It is pure: no I/O, no logging,
+//! and no resolver of any kind, so no document can make it fetch a file or a URL. A new syntax gets a folder with a
+//! `read` and a `write`, a variant of [`Syntax`], and its codes in `code.rs`.
+
+mod charset;
+mod code;
+mod json;
+mod name_cache;
+mod output;
+#[cfg(test)]
+mod tests;
+mod xml;
+
+use std::sync::Arc;
+
+pub use charset::{Charset, charset_of_media_type, decode};
+pub use code::CODES;
+
+use crate::{
+    base::{Limits, Place, Problem},
+    document::Document,
+};
+
+/// The namespace of `xsi:nil`.
+const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+
+/// How a document is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// XML 1.0 (Fifth Edition) with Namespaces in XML 1.0 (Third Edition), without DOCTYPE.
+    Xml,
+    /// JSON, RFC 8259.
+    Json,
+}
+
+impl Syntax {
+    /// The syntax a media type names, or else the one the first bytes look like; `None` when neither tells.
+    #[must_use]
+    pub fn sniff(content_type: Option<&str>, bytes: &[u8]) -> Option<Self> {
+        let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+        let subtype = media_type.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        if subtype == "xml" || subtype.ends_with("+xml") {
+            return Some(Self::Xml);
+        }
+        if subtype == "json" || subtype.ends_with("+json") {
+            return Some(Self::Json);
+        }
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let skipped = |byte: &&u8| !matches!(byte, 0 | b' ' | b'\t' | b'\r' | b'\n' | 0xFE | 0xFF);
+        match bytes.iter().find(skipped)? {
+            b'<' => Some(Self::Xml),
+            b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    /// The media type to announce.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Xml => "application/xml",
+            Self::Json => "application/json",
+        }
+    }
+}
+
+/// How to read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// What the document may at most ask for.
+    pub limits: Limits,
+    /// The charset the transport named (HTTP `charset=`); must agree with what the bytes say.
+    pub charset: Option<Charset>,
+    /// JSON only: the namespace given to all member names.
+    pub namespace: Option<Arc<str>>,
+}
+
+/// What was read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The document.
+    pub document: Document,
+    /// The charset its bytes were in.
+    pub charset: Charset,
+}
+
+/// What to do with a character the output charset lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unmappable {
+    /// Refuse to write, naming the character and its path.
+    #[default]
+    Error,
+    /// Write `&#x…;` in XML, `\u…` in JSON; still an error where neither is possible (names, comments).
+    Reference,
+}
+
+/// How to write.
+#[derive(Clone, Debug)]
+pub struct WriteOptions {
+    /// The charset of the output.
+    pub charset: Charset,
+    /// One element or member a line, two blanks a level; never inside mixed content.
+    pub pretty: bool,
+    /// XML only: begin with `<?xml …?>`.
+    pub declaration: bool,
+    /// What to do with a character the charset lacks.
+    pub unmappable: Unmappable,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self { charset: Charset::UTF_8, pretty: false, declaration: true, unmappable: Unmappable::Error }
+    }
+}
+
+/// Reads a document.
+///
+/// # XML
+/// Elements, attributes, texts, comments and processing instructions become nodes; namespace declarations do not (the
+/// names table keeps the prefixes). Text next to text, references and CDATA sections are one node. White space written
+/// between tags is dropped unless it is the whole content of its element, or follows other text in the same element:
+/// these are data documents. `xsi:nil="true"` gives the element [`crate::document::Shape::Null`]; the attribute stays.
+///
+/// # JSON
+/// The members of the root object are elements under the document node. `@x` with a string, number or boolean is an
+/// attribute, `#text` with a scalar is text (both only below the root object). An array is its items under the member's
+/// name, so an empty array leaves no trace; an array in an array is an element that holds its items.
+///
+/// # Errors
+/// The first problem, with line and column, and the path where there is one.
+pub fn read(bytes: &[u8], syntax: Syntax, options: &ReadOptions) -> Result<Reading, Problem> {
+    let (source, charset) = decode(bytes, syntax, options)?;
+    let document = match syntax {
+        Syntax::Xml => xml::read(source, &options.limits)?,
+        Syntax::Json => json::read(source, &options.limits, options.namespace.as_deref().unwrap_or_default())?,
+    };
+    Ok(Reading { document, charset })
+}
+
+/// Writes a document.
+///
+/// # Errors
+/// When the syntax has no form for the document or the charset lacks a character; with the path of the node.
+pub fn write(document: &Document, syntax: Syntax, options: &WriteOptions) -> Result<Vec<u8>, Problem> {
+    let text = match syntax {
+        Syntax::Xml => xml::write(document, options)?,
+        Syntax::Json => json::write(document, options)?,
+    };
+    options.charset.encode(text)
+}
+
+/// "Too much of something": every limit speaks the same way.
+fn limit_problem(what: &str, limit: usize) -> Problem {
+    Problem::new(code::LIMIT, format!("{what}: the limit is {limit}"))
+        .hint("raise the limit for this route if the document is legitimate")
+}
+
+fn at_offset(problem: Problem, source: &str, offset: usize) -> Problem {
+    problem.at(Place::of_offset(source, offset))
+}

@@ -1,0 +1,18 @@
+//! XML 1.0 (Fifth Edition) and Namespaces in XML 1.0 (Third Edition), complete except for DOCTYPE, which is refused.
+//!
+//! quick-xml finds where markup begins and ends; every rule is checked here, on the source text itself.
+
+mod character;
+mod reader;
+mod reference;
+mod scope;
+mod tag;
+mod writer;
+
+pub(super) use reader::read;
+pub(super) use writer::write;
+
+/// The namespace of the prefix `xml`.
+const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
+/// The namespace of the prefix `xmlns`.
+const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";

@@ -1,0 +1,466 @@
+//! XML text to a document.
+
+use std::{borrow::Cow, sync::Arc};
+
+use quick_xml::{
+    Reader,
+    errors::{Error, IllFormedError},
+    events::Event,
+};
+
+use super::{
+    character::{first_illegal, is_ncname, is_space},
+    reference::{Located, check_no_section_end, expand_text, expand_value, normalize_line_ends},
+    scope::{Mark, Scope},
+    tag::{self, RawAttribute},
+};
+use crate::{
+    base::{Limits, Place, Problem},
+    document::{Builder, Document, Name, NodeId, Shape, Text},
+    format::{XSI, at_offset, code, limit_problem},
+};
+
+/// Reads a document from its decoded text.
+pub(in crate::format) fn read(source: Arc<str>, limits: &Limits) -> Result<Document, Problem> {
+    let text = source.clone();
+    if let Some(at) = first_illegal(&text) {
+        let bad = text[at..].chars().next().map_or(0, u32::from);
+        let problem = Problem::new(code::XML_CHARACTER, format!("U+{bad:04X} is not allowed in XML, not even escaped"));
+        return Err(at_offset(problem, &text, at).hint("the sender must remove control characters"));
+    }
+    let mut reading = Reading {
+        source: &text,
+        limits,
+        builder: Builder::new(source),
+        scope: Scope::new(),
+        open: Vec::new(),
+        attributes: Vec::new(),
+        names: Vec::new(),
+        scratch: String::new(),
+        has_returns: memchr::memchr(b'\r', text.as_bytes()).is_some(),
+        has_section_ends: memchr::memmem::find(text.as_bytes(), b"]]>").is_some(),
+        root_seen: false,
+    };
+    match reading.run() {
+        Ok(()) => Ok(reading.builder.finish()),
+        Err((at, problem)) => Err(reading.place(at, problem)),
+    }
+}
+
+struct Open<'a> {
+    raw: &'a str,
+    node: NodeId,
+    at: usize,
+    mark: Mark,
+    /// Has child nodes other than text.
+    has_children: bool,
+    /// Has text that is not white space.
+    has_text: bool,
+}
+
+/// Character data not yet put into the document: texts, references and CDATA sections in a row.
+#[derive(Default)]
+struct Run {
+    start: usize,
+    end: usize,
+    is_open: bool,
+    has_references: bool,
+    /// How many of the pieces are CDATA sections.
+    sections: usize,
+    pieces: usize,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Next {
+    End,
+    Other,
+}
+
+struct Reading<'a> {
+    source: &'a str,
+    limits: &'a Limits,
+    builder: Builder,
+    scope: Scope<'a>,
+    open: Vec<Open<'a>>,
+    attributes: Vec<RawAttribute<'a>>,
+    names: Vec<(Name, u32)>,
+    scratch: String,
+    has_returns: bool,
+    has_section_ends: bool,
+    root_seen: bool,
+}
+
+impl<'a> Reading<'a> {
+    fn run(&mut self) -> Result<(), Located> {
+        let source = self.source;
+        let bytes = source.as_bytes();
+        if source.starts_with('\u{FEFF}') {
+            return Err((0, outside_root()));
+        }
+        let mut reader = Reader::from_str(source);
+        let config = reader.config_mut();
+        config.check_end_names = false;
+        config.allow_unmatched_ends = true;
+        let mut run = Run::default();
+        loop {
+            let at = offset(reader.buffer_position());
+            if self.open.is_empty() && bytes[at..].starts_with(b"<!") && matches!(bytes.get(at + 2), Some(b'D' | b'd'))
+            {
+                return Err((at, doctype()));
+            }
+            let event = match reader.read_event() {
+                Ok(event) => event,
+                Err(error) => return Err((offset(reader.error_position()).min(source.len()), syntax_problem(&error))),
+            };
+            let end = offset(reader.buffer_position());
+            match event {
+                Event::Text(_) | Event::GeneralRef(_) | Event::CData(_) => {
+                    if !run.is_open {
+                        run = Run { start: at, is_open: true, ..Run::default() };
+                    }
+                    run.end = end;
+                    run.pieces += 1;
+                    run.has_references |= matches!(event, Event::GeneralRef(_));
+                    run.sections += usize::from(matches!(event, Event::CData(_)));
+                    continue;
+                }
+                _ if run.is_open => {
+                    let next = if matches!(event, Event::End(_)) { Next::End } else { Next::Other };
+                    self.character_data(&run, next)?;
+                    run.is_open = false;
+                }
+                _ => (),
+            }
+            match event {
+                Event::Start(_) => self.start_tag(at, end - 1, false)?,
+                Event::Empty(_) => self.start_tag(at, end - 2, true)?,
+                Event::End(_) => self.end_tag(at, end)?,
+                Event::Comment(_) => self.comment(at, end)?,
+                Event::PI(_) => self.instruction(at, end)?,
+                Event::Decl(_) => declaration(source, at, end)?,
+                Event::DocType(_) => return Err((at, doctype())),
+                Event::Eof => return self.finish(),
+                Event::Text(_) | Event::GeneralRef(_) | Event::CData(_) => (),
+            }
+        }
+    }
+
+    fn start_tag(&mut self, at: usize, end: usize, is_empty: bool) -> Result<(), Located> {
+        match self.open.last_mut() {
+            Some(parent) => parent.has_children = true,
+            None if self.root_seen => {
+                let problem = Problem::new(code::XML_ROOT, "a second root element begins here");
+                return Err((at, problem.hint("send one document per message, or split them first")));
+            }
+            None => self.root_seen = true,
+        }
+        if self.open.len() >= self.limits.xml_depth {
+            return Err((at, limit_problem("elements are nested too deep", self.limits.xml_depth)));
+        }
+        let name = tag::name(self.source, at + 1, self.limits)?;
+        let after = at + 1 + name.text.len();
+        let mark = self.scope.mark();
+        let node = if after == end {
+            let resolved = self.scope.element(name, self.builder.names()).map_err(|problem| (at, problem))?;
+            self.check_nodes(1, at)?;
+            self.builder.start(resolved, Some(at))
+        } else {
+            let mut attributes = std::mem::take(&mut self.attributes);
+            let tagged = tag::attributes(self.source, after, end, self.limits, &mut attributes)
+                .and_then(|()| self.start_with(name, at, &attributes, mark));
+            self.attributes = attributes;
+            tagged?
+        };
+        if is_empty {
+            self.builder.end();
+            self.scope.back_to(mark);
+        } else {
+            self.open.push(Open { raw: name.text, node, at, mark, has_children: false, has_text: false });
+        }
+        Ok(())
+    }
+
+    fn start_with(
+        &mut self,
+        name: tag::RawName<'a>,
+        at: usize,
+        attributes: &[RawAttribute<'a>],
+        mark: Mark,
+    ) -> Result<NodeId, Located> {
+        for attribute in attributes {
+            if let Some(prefix) = attribute.declares() {
+                let namespace = self.value(attribute)?;
+                self.scope
+                    .declare(prefix, namespace, mark, self.limits, self.builder.names())
+                    .map_err(|problem| (attribute.at, problem))?;
+            }
+        }
+        let resolved = self.scope.element(name, self.builder.names()).map_err(|problem| (at, problem))?;
+        self.check_nodes(1 + attributes.len(), at)?;
+        let node = self.builder.start(resolved, Some(at));
+        self.names.clear();
+        for (index, attribute) in attributes.iter().enumerate() {
+            if attribute.declares().is_some() {
+                continue;
+            }
+            let name = self
+                .scope
+                .attribute(attribute.name, self.builder.names())
+                .map_err(|problem| (attribute.at, problem))?;
+            self.names.push((name, u32::try_from(index).unwrap_or(u32::MAX)));
+            let text = if attribute.is_plain {
+                Text::Source(attribute.value_at, attribute.value.len())
+            } else {
+                self.scratch.clear();
+                expand_value(attribute.value, attribute.value_at, &mut self.scratch)?;
+                Text::Copied(&self.scratch)
+            };
+            let is_nil = attribute.name.text.ends_with("nil") && {
+                let name = self.builder.document().names().get(name);
+                &*name.namespace == XSI && &*name.local == "nil"
+            };
+            if is_nil && matches!(attribute.value.trim(), "true" | "1") {
+                self.builder.shape(Shape::Null);
+            }
+            self.builder.attribute(name, text, Some(attribute.at));
+        }
+        if let Some(twin) = self.twin_attribute() {
+            let attribute = &attributes[twin];
+            let text = format!("the attribute `{}` is there twice", attribute.name.text);
+            return Err((attribute.at, Problem::new(code::XML_ATTRIBUTE, text)));
+        }
+        Ok(node)
+    }
+
+    /// The index of an attribute whose expanded name an earlier one has.
+    fn twin_attribute(&mut self) -> Option<usize> {
+        if self.names.len() <= 8 {
+            let names = &self.names;
+            return names.iter().enumerate().find_map(|(position, (name, index))| {
+                names[..position].iter().any(|(earlier, _)| earlier == name).then_some(*index as usize)
+            });
+        }
+        self.names.sort_unstable();
+        self.names.windows(2).find(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1 as usize)
+    }
+
+    fn value(&self, attribute: &RawAttribute<'a>) -> Result<Cow<'a, str>, Located> {
+        if attribute.is_plain {
+            return Ok(Cow::Borrowed(attribute.value));
+        }
+        let mut value = String::new();
+        expand_value(attribute.value, attribute.value_at, &mut value)?;
+        Ok(Cow::Owned(value))
+    }
+
+    fn end_tag(&mut self, at: usize, end: usize) -> Result<(), Located> {
+        let written = &self.source.as_bytes()[at + 2..end - 1];
+        let Some(open) = self.open.last() else {
+            return Err((at, Problem::new(code::XML_TAGS, "an end tag has no start tag")));
+        };
+        let matches =
+            written.strip_prefix(open.raw.as_bytes()).is_some_and(|rest| rest.iter().all(|byte| is_space(*byte)));
+        if !matches {
+            let place = Place::of_offset(self.source, open.at);
+            let text = format!("the end tag of `{}` (opened at {place}) was expected here", open.raw);
+            return Err((at, Problem::new(code::XML_TAGS, text)));
+        }
+        self.scope.back_to(open.mark);
+        self.builder.end();
+        self.open.pop();
+        Ok(())
+    }
+
+    fn character_data(&mut self, run: &Run, next: Next) -> Result<(), Located> {
+        let raw = &self.source[run.start..run.end];
+        let is_literal = run.sections == 0 && !run.has_references;
+        let is_blank = is_literal && raw.bytes().all(is_space);
+        let Some(open) = self.open.last_mut() else {
+            if is_blank {
+                return Ok(());
+            }
+            let skipped = raw.bytes().take_while(|byte| is_space(*byte)).count();
+            return Err((run.start + skipped, outside_root()));
+        };
+        if is_blank {
+            let is_whole = next == Next::End && !open.has_children;
+            if !is_whole && !open.has_text {
+                return Ok(());
+            }
+        } else {
+            open.has_text = true;
+        }
+        self.check_nodes(1, run.start)?;
+        let has_returns = self.has_returns && memchr::memchr(b'\r', raw.as_bytes()).is_some();
+        if is_literal && !has_returns {
+            if self.has_section_ends {
+                check_no_section_end(raw, run.start)?;
+            }
+            self.builder.text(Text::Source(run.start, raw.len()), Some(run.start));
+        } else if run.sections == 1 && run.pieces == 1 && !has_returns {
+            let (start, length) = (run.start + "<![CDATA[".len(), raw.len() - "<![CDATA[]]>".len());
+            if length > 0 {
+                self.builder.text(Text::Source(start, length), Some(run.start));
+            }
+        } else {
+            self.scratch.clear();
+            expand_text(raw, run.start, &mut self.scratch)?;
+            if !self.scratch.is_empty() {
+                self.builder.text(Text::Copied(&self.scratch), Some(run.start));
+            }
+        }
+        Ok(())
+    }
+
+    fn comment(&mut self, at: usize, end: usize) -> Result<(), Located> {
+        let raw = self.source.get(at + "<!--".len()..end - "-->".len());
+        let Some(content) =
+            raw.filter(|raw| !raw.ends_with('-') && memchr::memmem::find(raw.as_bytes(), b"--").is_none())
+        else {
+            return Err((at, Problem::new(code::XML_MISC, "a comment contains `--` or ends with `-`")));
+        };
+        self.child(at)?;
+        let text = normalized(self.has_returns, content, at + "<!--".len(), &mut self.scratch);
+        self.builder.comment(text, Some(at));
+        Ok(())
+    }
+
+    fn instruction(&mut self, at: usize, end: usize) -> Result<(), Located> {
+        let content = &self.source[at + "<?".len()..end - "?>".len()];
+        let length = content.bytes().position(is_space).unwrap_or(content.len());
+        let (target, rest) = content.split_at(length);
+        if target.eq_ignore_ascii_case("xml") {
+            let problem = Problem::new(code::XML_MISC, "a processing instruction cannot be named `xml`");
+            return Err((at, problem));
+        }
+        if !is_ncname(target) {
+            let text = "a processing instruction's target is not a name without colon";
+            return Err((at, Problem::new(code::XML_MISC, text)));
+        }
+        if target.len() > self.limits.name_bytes {
+            return Err((at, limit_problem("a name has too many bytes", self.limits.name_bytes)));
+        }
+        self.child(at)?;
+        let text_at = at + "<?".len() + length + rest.bytes().take_while(|byte| is_space(*byte)).count();
+        let name = self.builder.names().intern("", target);
+        let text = normalized(self.has_returns, &self.source[text_at..end - "?>".len()], text_at, &mut self.scratch);
+        self.builder.instruction(name, text, Some(at));
+        Ok(())
+    }
+
+    /// A comment or instruction is about to be added.
+    fn child(&mut self, at: usize) -> Result<(), Located> {
+        if let Some(parent) = self.open.last_mut() {
+            parent.has_children = true;
+        }
+        self.check_nodes(1, at)
+    }
+
+    fn finish(&self) -> Result<(), Located> {
+        if let Some(open) = self.open.last() {
+            let text = format!("the document ends inside the element `{}`, which is not closed", open.raw);
+            return Err((open.at, Problem::new(code::XML_TAGS, text)));
+        }
+        if !self.root_seen {
+            return Err((self.source.len(), Problem::new(code::XML_ROOT, "the document has no root element")));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn check_nodes(&self, more: usize, at: usize) -> Result<(), Located> {
+        if self.builder.len() + more > self.limits.nodes {
+            return Err((at, limit_problem("the document has too many nodes", self.limits.nodes)));
+        }
+        Ok(())
+    }
+
+    /// The problem with its place, and the path of the innermost open element.
+    fn place(&self, at: usize, problem: Problem) -> Problem {
+        let place = Place::of_offset(self.source, at);
+        problem.at(match self.open.last() {
+            Some(open) => place.with_path(self.builder.document().path(open.node)),
+            None => place,
+        })
+    }
+}
+
+fn normalized<'s>(has_returns: bool, raw: &str, at: usize, scratch: &'s mut String) -> Text<'s> {
+    if !has_returns {
+        return Text::Source(at, raw.len());
+    }
+    scratch.clear();
+    normalize_line_ends(raw, scratch);
+    Text::Copied(scratch)
+}
+
+fn offset(position: u64) -> usize {
+    usize::try_from(position).unwrap_or(usize::MAX)
+}
+
+fn outside_root() -> Problem {
+    Problem::new(code::XML_ROOT, "text stands outside the root element")
+}
+
+fn doctype() -> Problem {
+    Problem::new(code::XML_DOCTYPE, "the document has a DOCTYPE, which is never read")
+        .hint("the sender must leave it out: entities and external files are not used here")
+}
+
+fn syntax_problem(error: &Error) -> Problem {
+    match error {
+        Error::IllFormed(IllFormedError::UnclosedReference) => {
+            Problem::new(code::XML_REFERENCE, "`&` begins a reference that has no `;`").hint("write `&amp;`")
+        }
+        Error::IllFormed(IllFormedError::MissingDoctypeName) => doctype(),
+        Error::Syntax(syntax) => Problem::new(code::XML_SYNTAX, syntax.to_string()),
+        _ => Problem::new(code::XML_SYNTAX, "the markup does not parse"),
+    }
+}
+
+/// Checks the XML declaration (XML 1.0 §2.8).
+fn declaration(source: &str, at: usize, end: usize) -> Result<(), Located> {
+    let wrong = |text: &str| Err((at, Problem::new(code::XML_DECLARATION, text)));
+    if at != 0 {
+        return wrong("the XML declaration is not at the very beginning")
+            .map_err(|(at, problem)| (at, problem.hint("remove what stands before `<?xml`")));
+    }
+    let mut rest = &source["<?xml".len()..end - "?>".len()];
+    let mut seen = [false; 3];
+    loop {
+        let trimmed = rest.trim_start_matches([' ', '\t', '\r', '\n']);
+        if trimmed.is_empty() {
+            break;
+        }
+        let name_length = trimmed.bytes().take_while(u8::is_ascii_lowercase).count();
+        let (name, after) = trimmed.split_at(name_length);
+        let value = after.trim_start_matches([' ', '\t', '\r', '\n']).strip_prefix('=');
+        let value = value.map(|value| value.trim_start_matches([' ', '\t', '\r', '\n']));
+        let quoted = value.and_then(|value| {
+            let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+            value[1..].split_once(quote)
+        });
+        let (Some((value, after)), true) = (quoted, rest.len() > trimmed.len()) else {
+            return wrong("the XML declaration is not `version=\"1.0\"`, then `encoding`, then `standalone`");
+        };
+        rest = after;
+        let (position, is_legal) = match name {
+            "version" => {
+                let minor = value.strip_prefix("1.").unwrap_or_default();
+                (0, !minor.is_empty() && minor.bytes().all(|byte| byte.is_ascii_digit()))
+            }
+            "encoding" => {
+                let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+                (1, value.starts_with(|first: char| first.is_ascii_alphabetic()) && value.bytes().all(is_part))
+            }
+            "standalone" => (2, matches!(value, "yes" | "no")),
+            _ => return wrong("the XML declaration knows only `version`, `encoding` and `standalone`"),
+        };
+        let is_in_order = seen[position..].iter().all(|later| !later) && (position == 0 || seen[0]);
+        if !is_in_order || !is_legal {
+            return wrong("the XML declaration is not `version=\"1.0\"`, then `encoding`, then `standalone`");
+        }
+        seen[position] = true;
+    }
+    if seen[0] { Ok(()) } else { wrong("the XML declaration has no version") }
+}

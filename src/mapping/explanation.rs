@@ -1,0 +1,83 @@
+//! Where every field of an output came from.
+
+use serde::Serialize;
+
+/// The origin of every field of one output document. The serialized form is stable.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The mapping file.
+    pub mapping: String,
+    /// SHA-256 of the mapping file.
+    pub version: String,
+    /// One entry per output field, in output order.
+    pub fields: Vec<FieldExplanation>,
+}
+
+/// The origin of one output field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldExplanation {
+    /// Its path in the output: `/order/line[2]/@id`.
+    pub path: String,
+    /// Its value. Payload: for people with the right to see it, never for logs.
+    pub value: String,
+    /// The rule that made it.
+    pub rule: RulePlace,
+    /// The rule's formula without `=`; absent for literals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formula: Option<String>,
+    /// The source fields read for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceField>,
+    /// The code table rows used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<CodeUse>,
+    /// The cross references used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub xrefs: Vec<XrefUse>,
+}
+
+/// A place in a mapping file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RulePlace {
+    /// The file.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+}
+
+/// A source field that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceField {
+    /// Its path in the source document.
+    pub path: String,
+    /// Its line, from 1; 0 when unknown.
+    pub line: u32,
+    /// Its column, from 1; 0 when unknown.
+    pub column: u32,
+}
+
+/// A code table row that was used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CodeUse {
+    /// The code table.
+    pub table: String,
+    /// The value looked up.
+    pub value: String,
+    /// The answer; absent when there was no row.
+    pub result: Option<String>,
+    /// Where the row stands.
+    pub row: Option<String>,
+}
+
+/// A cross reference that was used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct XrefUse {
+    /// The kind of thing.
+    pub entity: String,
+    /// Its id in the source system.
+    pub id: String,
+    /// Its id in the target system; absent when unknown.
+    pub result: Option<String>,
+}

@@ -1,0 +1,132 @@
+//! Mapping files: parse, check against the schemas of both sides, compile, run, explain.
+//!
+//! It stands apart so that "what does this message become?" is one pure function: a compiled [`Mapping`] and a document
+//! in, a document or a [`Failure`] out. It never does I/O, never logs, and asks the outside only through
+//! [`crate::xpath::Host`]. A new key of the mapping language is read in `compile.rs`, gets its place in the plan of
+//! `plan.rs`, and is carried out in `run.rs`.
+
+mod code;
+mod compare;
+mod compile;
+mod explanation;
+mod failure;
+mod plan;
+mod run;
+mod source;
+mod template;
+
+use std::sync::Arc;
+
+pub use code::CODES;
+pub use compare::{Difference, compare};
+pub use explanation::{CodeUse, Explanation, FieldExplanation, RulePlace, SourceField, XrefUse};
+pub use failure::{Failure, MissingCode, MissingXref};
+pub use source::Source;
+pub use template::{Template, TemplateScope};
+
+use crate::{
+    base::{Limits, Problem, Problems, Sha256},
+    document::Document,
+    schema::Model,
+    xpath::Host,
+};
+
+/// What a mapping is checked against. Without a model nothing of that side is checked.
+#[derive(Clone, Copy, Default)]
+pub struct Environment<'a> {
+    /// The schema of the `from` document type.
+    pub source: Option<&'a Model>,
+    /// The schema of the `to` document type.
+    pub target: Option<&'a Model>,
+    /// The names of all code tables.
+    pub code_tables: Option<&'a [String]>,
+}
+
+/// A condition every input must meet.
+#[derive(Debug)]
+struct Assertion {
+    that: plan::Rule,
+    message: Arc<str>,
+}
+
+/// A compiled mapping file; apply it as often as needed, from any thread.
+#[derive(Debug)]
+pub struct Mapping {
+    from: String,
+    to: String,
+    hash: Sha256,
+    template: Template,
+    assertions: Vec<Assertion>,
+    warnings: Problems,
+}
+
+/// The document types a mapping file names, read without compiling it: to find the schemas it is compiled against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// The `from` document type.
+    pub from: String,
+    /// The `to` document type.
+    pub to: String,
+}
+
+impl Mapping {
+    /// Reads `from` and `to` of a mapping file.
+    ///
+    /// # Errors
+    /// When the file is no YAML or lacks one of them.
+    pub fn ends(text: &str, file: &Arc<str>) -> Result<Ends, Problems> {
+        compile::ends(text, file)
+    }
+
+    /// Compiles a mapping file.
+    ///
+    /// # Errors
+    /// Every problem found, in file order, warnings included, when at least one is an error.
+    pub fn compile(text: &str, file: &Arc<str>, environment: &Environment<'_>) -> Result<Self, Problems> {
+        compile::mapping(text, file, environment)
+    }
+
+    /// The `from` document type.
+    #[must_use]
+    pub fn from(&self) -> &str {
+        &self.from
+    }
+
+    /// The `to` document type.
+    #[must_use]
+    pub fn to(&self) -> &str {
+        &self.to
+    }
+
+    /// The file, as named when compiled.
+    #[must_use]
+    pub fn file(&self) -> &Arc<str> {
+        self.template.file()
+    }
+
+    /// SHA-256 of the file's text: the mapping's version.
+    #[must_use]
+    pub fn content_hash(&self) -> Sha256 {
+        self.hash
+    }
+
+    /// What probably is not as meant.
+    #[must_use]
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings.0
+    }
+
+    /// Makes the target document; fills `trace` with the origin of every field when given.
+    ///
+    /// # Errors
+    /// See [`Failure`]. All missing codes and cross references of the document are reported at once.
+    pub fn apply(
+        &self,
+        input: &Document,
+        host: &dyn Host,
+        limits: &Limits,
+        trace: Option<&mut Explanation>,
+    ) -> Result<Document, Failure> {
+        self.template.run(input, &self.assertions, &[], host, limits, trace)
+    }
+}

@@ -1,0 +1,99 @@
+//! The plan: a compiled output tree.
+
+use std::sync::Arc;
+
+use crate::{document::QName, schema::Simple, xpath::Formula};
+
+/// A formula or literal with its place in the file.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub value: Expression,
+    pub line: u32,
+    pub column: u32,
+}
+
+/// What gives a value.
+#[derive(Debug)]
+pub(super) enum Expression {
+    Formula(Formula),
+    Literal { text: Arc<str>, kind: LiteralKind },
+}
+
+/// What a literal is in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LiteralKind {
+    Text,
+    Number,
+    Boolean,
+    Null,
+}
+
+/// What an absent, empty or null value becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum OnEmpty {
+    /// Nothing.
+    #[default]
+    Omit,
+    /// An empty element or attribute.
+    Keep,
+    /// An element with `xsi:nil`, `null` in JSON.
+    Nil,
+}
+
+/// What the empty becomes in a block and below.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Policy {
+    pub empty: OnEmpty,
+    pub null: OnEmpty,
+}
+
+/// A variable of a block.
+#[derive(Debug)]
+pub(super) struct Let {
+    pub rule: Rule,
+}
+
+/// The content of an element: its variables, attributes and children, in the order they are written out.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    pub each: Option<Rule>,
+    pub condition: Option<Rule>,
+    /// Slot of the first variable.
+    pub first_slot: usize,
+    pub lets: Vec<Let>,
+    pub attributes: Vec<Field>,
+    pub text: Option<Field>,
+    pub parts: Vec<Part>,
+    /// Required fields of the target: their name, and the indexes of the parts that can fill them.
+    pub required: Vec<(String, Vec<usize>)>,
+    /// Stays even when nothing came out.
+    pub keep: bool,
+}
+
+/// One child rule.
+#[derive(Debug)]
+pub(super) enum Part {
+    Field(Field),
+    Block { name: usize, block: Block, item: bool, place: (u32, u32) },
+    Copy(Rule),
+}
+
+/// A rule that makes an attribute, the text, or an element with text only.
+#[derive(Debug)]
+pub(super) struct Field {
+    /// Index in the template's names; unused for text.
+    pub name: usize,
+    pub rule: Rule,
+    pub simple: Option<Simple>,
+    pub required: bool,
+    pub repeats: bool,
+    pub item: bool,
+    pub policy: Policy,
+}
+
+/// A name of the output, with the prefix it prefers.
+#[derive(Clone, Debug)]
+pub(super) struct OutputName {
+    pub name: QName,
+    pub prefix: Option<Arc<str>>,
+}

@@ -1,0 +1,182 @@
+//! Profiles: how a family of systems speaks, as data.
+//!
+//! It stands apart so that no partner's name or habit gets into the program: the envelope around a document, the
+//! documents inside a batch, what a reply means, which settings a system of the family has, all is read from
+//! `profile.yaml` and interpreted here. It never does I/O and never logs. A new partner is a new folder of data; only a
+//! habit no profile had before adds a key here, read in `read.rs`.
+
+mod code;
+mod read;
+mod reply;
+mod setting;
+mod simulator;
+
+use std::sync::Arc;
+
+pub use code::CODES;
+pub use reply::{Meaning, Outcome};
+pub use setting::Setting;
+pub use simulator::{Health, Requirement, SimulatedReply, SimulatedRequest, Simulator};
+
+use crate::{
+    base::{Limits, Problem, Problems},
+    document::Document,
+    mapping::Failure,
+    schema::Model,
+    xpath::Host,
+};
+
+/// A document type of a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentType {
+    /// `family/name@version`.
+    pub name: String,
+    /// The XSD file inside the schema folder.
+    pub schema: Option<String>,
+    /// The JSON Schema file inside the schema folder.
+    pub json_schema: Option<String>,
+    /// The namespace of its elements; empty for none.
+    pub namespace: String,
+    /// The local name of its root element.
+    pub root: String,
+    /// The kind of thing it describes, for cross references.
+    pub entity: Option<String>,
+}
+
+/// What the hub must know about a document to order and deduplicate it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The business key: documents with the same one are delivered in order.
+    pub business_key: Option<String>,
+    /// The site it belongs to, when the document says.
+    pub site: Option<String>,
+    /// What makes two messages the same message.
+    pub dedup_key: Option<String>,
+}
+
+/// A title in both languages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Title {
+    /// English.
+    pub en: String,
+    /// Chinese.
+    pub zh: String,
+}
+
+/// A compiled profile; immutable, usable from any thread.
+#[derive(Debug)]
+pub struct Profile {
+    name: String,
+    title: Title,
+    settings: Vec<Setting>,
+    documents: Vec<read::Document>,
+}
+
+impl Profile {
+    /// Compiles a `profile.yaml`; `models` gives the schema model of a file named in `documents`, when it is there.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn compile(
+        text: &str,
+        file: &Arc<str>,
+        models: &dyn Fn(&str) -> Option<Arc<Model>>,
+    ) -> Result<Self, Problems> {
+        read::profile(text, file, models)
+    }
+
+    /// The profile's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its title.
+    #[must_use]
+    pub fn title(&self) -> &Title {
+        &self.title
+    }
+
+    /// The settings a system of this family has.
+    #[must_use]
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+
+    /// Its document types, in file order.
+    pub fn document_types(&self) -> impl Iterator<Item = &DocumentType> {
+        self.documents.iter().map(|document| &document.of)
+    }
+
+    /// A document type by name.
+    #[must_use]
+    pub fn document_type(&self, name: &str) -> Option<&DocumentType> {
+        self.document_types().find(|document| document.name == name)
+    }
+
+    /// The namespace all its documents share, to be given to the names of JSON documents; `None` when they differ or
+    /// have none.
+    #[must_use]
+    pub fn json_namespace(&self) -> Option<&str> {
+        let mut namespaces = self.document_types().map(|document| document.namespace.as_str());
+        let first = namespaces.next().filter(|namespace| !namespace.is_empty())?;
+        namespaces.all(|other| other == first).then_some(first)
+    }
+
+    /// Checks a system's settings: `Problem`s without a place for unknown and missing ones.
+    #[must_use]
+    pub fn check_settings<'a>(&self, given: impl IntoIterator<Item = &'a str>) -> Vec<Problem> {
+        setting::check(&self.settings, given)
+    }
+
+    /// The default of a setting.
+    #[must_use]
+    pub fn default_setting(&self, name: &str) -> Option<&str> {
+        self.settings.iter().find(|setting| setting.name == name)?.default.as_deref()
+    }
+
+    /// Puts the envelope around a mapped document; without an envelope, a copy.
+    ///
+    /// # Errors
+    /// When a formula of the envelope fails.
+    pub fn wrap(&self, document: &Document, host: &dyn Host, limits: &Limits) -> Result<Document, Failure> {
+        read::wrap(self, document, host, limits)
+    }
+
+    /// The documents inside what was received, each with its type, in order; itself when it is a document already.
+    /// Empty when nothing of this profile is inside.
+    ///
+    /// # Errors
+    /// When a formula fails.
+    pub fn unwrap(&self, document: &Document, limits: &Limits) -> Result<Vec<(String, Document)>, Failure> {
+        read::unwrap(self, document, limits)
+    }
+
+    /// The type of a document, by its root element. JSON documents are known by the local name alone.
+    #[must_use]
+    pub fn identify(&self, document: &Document) -> Option<&DocumentType> {
+        read::identify(self, document)
+    }
+
+    /// The business key, site and deduplication key of a document.
+    ///
+    /// # Errors
+    /// When the type is unknown or a formula fails.
+    pub fn facts(&self, document_type: &str, document: &Document, limits: &Limits) -> Result<Facts, Failure> {
+        read::facts(self, document_type, document, limits)
+    }
+
+    /// What a reply to a document of a type means; `None` is a reply that could not be parsed, or none at all.
+    ///
+    /// # Errors
+    /// When a formula fails; the outcome is then unknown.
+    pub fn read_reply(
+        &self,
+        document_type: &str,
+        reply: Option<&Document>,
+        host: &dyn Host,
+        limits: &Limits,
+    ) -> Result<Meaning, Failure> {
+        reply::read(self, document_type, reply, host, limits)
+    }
+}

@@ -1,0 +1,15 @@
+//! What documents of a type may look like: a type model read from XML Schema.
+//!
+//! It stands apart so that mappings can be checked against both their sides before a message arrives, without knowing
+//! how types are written down. It answers "what may stand here?" and "does this text fit?"; whole documents are not
+//! validated here. It never does I/O: the caller resolves file names, so a schema cannot make it fetch anything. A new
+//! schema language gets its own reader beside `xsd.rs` that fills the same [`Model`].
+
+mod code;
+mod model;
+mod simple;
+mod xsd;
+
+pub use code::CODES;
+pub use model::{Attribute, Child, Model, Type, TypeId};
+pub use simple::{Simple, SimpleKind};

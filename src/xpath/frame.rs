@@ -1,0 +1,190 @@
+//! What a formula is evaluated against: the dynamic context (XPath 3.1 §2.1.2).
+
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
+
+use super::{Binding, Failure, Item, Value};
+use crate::document::{Document, NodeId};
+
+/// What the outside answers. Answers must not change within one run.
+pub trait Host {
+    /// The target value of a code table.
+    fn code(&self, table: &str, value: &str) -> CodeAnswer;
+    /// The id an entity has in the target system, or in the named one.
+    fn xref(&self, entity: &str, id: &str, system: Option<&str>) -> Option<String>;
+    /// A property of the message: `id`, `received`, `system`, `site`, `type`, `business-key`.
+    fn message(&self, name: &str) -> Option<String>;
+    /// A setting of the target system.
+    fn setting(&self, name: &str) -> Option<String>;
+}
+
+/// What a code table says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CodeAnswer {
+    /// The table has a row.
+    Found {
+        /// The target value.
+        value: String,
+        /// Where the row stands (`codes/department.csv:7`), for provenance.
+        place: Option<String>,
+    },
+    /// The table has no row for the value.
+    Missing,
+    /// There is no such table.
+    NoTable,
+}
+
+/// The values of variables by slot; may be evaluated when first asked for.
+pub trait Variables {
+    /// The value in a slot.
+    ///
+    /// # Errors
+    /// Whatever evaluating it raises.
+    fn get(&self, slot: usize) -> Result<Value, Failure>;
+}
+
+/// Values known beforehand.
+impl Variables for Vec<Value> {
+    fn get(&self, slot: usize) -> Result<Value, Failure> {
+        Ok(self.as_slice().get(slot).cloned().unwrap_or_default())
+    }
+}
+
+/// No variables.
+impl Variables for () {
+    fn get(&self, _: usize) -> Result<Value, Failure> {
+        Ok(Value::Empty)
+    }
+}
+
+/// Values from a function.
+impl<F: Fn(usize) -> Result<Value, Failure>> Variables for F {
+    fn get(&self, slot: usize) -> Result<Value, Failure> {
+        self(slot)
+    }
+}
+
+/// The steps an evaluation may still take; shared by all formulas of one run.
+#[derive(Debug)]
+pub struct Budget(Cell<u64>);
+
+impl Budget {
+    /// A budget of that many steps.
+    #[must_use]
+    pub fn new(steps: u64) -> Self {
+        Self(Cell::new(steps))
+    }
+
+    /// Takes steps.
+    ///
+    /// # Errors
+    /// [`Failure::Budget`] when there are not enough left.
+    pub fn take(&self, steps: u64) -> Result<(), Failure> {
+        let rest = self.0.get().checked_sub(steps);
+        self.0.set(rest.unwrap_or_default());
+        rest.map(|_| ()).ok_or(Failure::Budget)
+    }
+
+    /// What is left.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// What an evaluation looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TraceEvent {
+    /// A node's text was read.
+    Read {
+        /// Index of the document.
+        document: u16,
+        /// The node.
+        node: NodeId,
+    },
+    /// A code table was asked.
+    Code {
+        /// The table.
+        table: Arc<str>,
+        /// The value looked up.
+        value: Arc<str>,
+        /// The answer; `None` when there was no row.
+        result: Option<Arc<str>>,
+        /// Where the row stands.
+        row: Option<String>,
+    },
+    /// A cross reference was asked for.
+    Xref {
+        /// The kind of thing.
+        entity: Arc<str>,
+        /// Its id in the source.
+        id: Arc<str>,
+        /// The answer.
+        result: Option<Arc<str>>,
+    },
+}
+
+/// Collects what an evaluation looked at, for `--explain`.
+#[derive(Debug, Default)]
+pub struct Trace(RefCell<Vec<TraceEvent>>);
+
+impl Trace {
+    /// Adds an event.
+    pub fn push(&self, event: TraceEvent) {
+        self.0.borrow_mut().push(event);
+    }
+
+    /// The events so far, leaving none behind.
+    #[must_use]
+    pub fn take(&self) -> Vec<TraceEvent> {
+        self.0.take()
+    }
+}
+
+/// What a formula is evaluated against. Copy it and change `item`, `position` and `size` for each item of a loop.
+#[derive(Clone, Copy)]
+pub struct Frame<'a> {
+    /// The documents nodes come from; `Item::Node` says which by index.
+    pub documents: &'a [&'a Document],
+    /// The formulas' names, resolved against `documents`.
+    pub binding: &'a Binding,
+    /// The context item.
+    pub item: Option<&'a Item>,
+    /// `position()`, from 1.
+    pub position: usize,
+    /// `last()`.
+    pub size: usize,
+    /// The variables of the scope.
+    pub variables: &'a dyn Variables,
+    /// The outside.
+    pub host: &'a dyn Host,
+    /// The steps left.
+    pub budget: &'a Budget,
+    /// Where to note what was looked at.
+    pub trace: Option<&'a Trace>,
+}
+
+impl Frame<'_> {
+    /// Notes that a node's text is read; the caller reads it.
+    pub fn note_read(&self, document: u16, node: NodeId) {
+        if let Some(trace) = self.trace {
+            trace.push(TraceEvent::Read { document, node });
+        }
+    }
+
+    /// The item, a node replaced by its untyped text as written.
+    pub(super) fn atomize_item(&self, item: &Item) -> Item {
+        match item {
+            Item::Node(document, node) => {
+                self.note_read(*document, *node);
+                Item::Untyped(match self.documents.get(usize::from(*document)) {
+                    Some(tree) => tree.string_value(*node).into(),
+                    None => "".into(),
+                })
+            }
+            other => other.clone(),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The formula language of mappings: XPath 3.1, a subset, with exact decimals.
+//!
+//! It stands apart so that formulas mean the same wherever they stand (mappings, profiles, routes, tests). A text goes
+//! through lexer, parser, a tree with spans, static analysis and a compiled form to evaluation. It never does I/O, never
+//! logs, never reads a clock or chance: what a formula learns comes from its [`Frame`]. Evaluation is bounded by a
+//! [`Budget`], nesting by the parser.
+//!
+//! Deviation from XPath 3.1, by design: an untyped value in arithmetic, in a comparison with a number and in aggregates
+//! is an `xs:decimal`, not an `xs:double`; without decimal form it is `FORG0001`. This language computes exactly.
+//!
+//! A new function is one entry in one of the tables under `function/`: name, arity, signature, a sentence, examples (run
+//! by a test) and the Rust function.
+
+mod code;
+mod failure;
+mod formula;
+mod frame;
+mod item;
+mod scope;
+mod temporal;
+mod value;
+
+pub use code::CODES;
+pub use failure::Failure;
+pub use formula::Formula;
+pub use frame::{Budget, CodeAnswer, Frame, Host, Trace, TraceEvent, Variables};
+pub use item::{Item, is_numeric, string_of};
+pub use scope::{Binding, Scope, SourceModel, Symbols, TypeRef};
+pub use temporal::{Date, DateTime, Duration, DurationKind, Time};
+pub use value::Value;

@@ -6,8 +6,9 @@ use super::Titles;
 use crate::{
     base::{Place, Problems},
     content::{Data, Fields, Yaml},
+    document::{Document, NodeId},
     mapping::Mapping,
-    xpath::Formula,
+    xpath::{Binding, Budget, CodeAnswer, Failure, Formula, Frame, Host, Item, Symbols, Value, string_of},
 };
 
 /// A route.
@@ -48,7 +49,7 @@ pub struct Test {
     /// The formula.
     pub formula: Formula,
     /// The names it uses.
-    pub symbols: crate::xpath::Symbols,
+    pub symbols: Symbols,
 }
 
 /// A route as written, before anything it names was looked up.
@@ -124,4 +125,70 @@ pub(super) fn draft<'a>(
     let targets = targets.collect();
     fields.finish();
     Draft { id, titles, from, document_type, order_by, blocks_when_parked, targets }
+}
+
+impl Test {
+    /// The value as text; `None` items make an empty text, several are joined by a space.
+    ///
+    /// # Errors
+    /// Whatever evaluating it raises.
+    pub fn text(&self, document: &Document, budget: &Budget) -> Result<String, Failure> {
+        self.evaluate(document, budget, |value, frame| {
+            let texts: Vec<_> =
+                value.items().iter().map(|item| string_of(item, frame.documents).into_owned()).collect();
+            Ok(texts.join(" "))
+        })
+    }
+
+    /// Whether it holds.
+    ///
+    /// # Errors
+    /// Whatever evaluating it raises.
+    pub fn holds(&self, document: &Document, budget: &Budget) -> Result<bool, Failure> {
+        self.evaluate(document, budget, |value, _| value.effective_boolean())
+    }
+
+    fn evaluate<T>(
+        &self,
+        document: &Document,
+        budget: &Budget,
+        then: impl FnOnce(Value, &Frame<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let documents = [document];
+        let binding = Binding::new(&self.symbols, &documents);
+        let root = Item::Node(0, NodeId::ROOT);
+        let frame = Frame {
+            documents: &documents,
+            binding: &binding,
+            item: Some(&root),
+            position: 1,
+            size: 1,
+            variables: &(),
+            host: &Nobody,
+            budget,
+            trace: None,
+        };
+        then(self.formula.evaluate(&frame)?, &frame)
+    }
+}
+
+/// Routes look at the document alone.
+struct Nobody;
+
+impl Host for Nobody {
+    fn code(&self, _: &str, _: &str) -> CodeAnswer {
+        CodeAnswer::NoTable
+    }
+
+    fn xref(&self, _: &str, _: &str, _: Option<&str>) -> Option<String> {
+        None
+    }
+
+    fn message(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn setting(&self, _: &str) -> Option<String> {
+        None
+    }
 }

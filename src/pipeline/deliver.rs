@@ -11,9 +11,9 @@ use crate::{
     base::{IdKind, Problem},
     catalog::{Catalog, System},
     format::{ReadOptions, Syntax, charset_of_media_type, read},
-    profile::{Meaning, ReplyOutcome},
+    profile::{Meaning, Outcome as ReplyOutcome},
     store::{
-        AttemptOutcome, Hold, Leased, NewAttempt, NewXref, Next, Output, Reason, Release, StoreError, WaitKey, XrefKey,
+        AttemptOutcome, Hold, Leased, NewAttempt, NewXref, Next, Output, Reason, StoreError, WaitKey,
     },
     telemetry::metric,
     transport::{
@@ -232,7 +232,7 @@ impl Delivering {
         let (AttemptOutcome::Delivered, Answer::Response { body, content_type, .. }) = (outcome, answer) else {
             return verdict;
         };
-        let Some(profile) = catalog.profile(&system.profile).filter(|profile| profile.reads_replies()) else {
+        let Some(profile) = catalog.profile(&system.profile) else {
             return verdict;
         };
         let facts = Facts::of(&leased.message);
@@ -240,7 +240,11 @@ impl Delivering {
         let host = RunHost::new(catalog, &facts, system, &xrefs);
         let reply = self.read_reply(system, content_type.as_deref(), body);
         let meaning = profile.read_reply(&output.document_type, reply.as_ref(), &host, &self.hub.limits);
-        let Meaning { outcome, reason, xref } = meaning;
+        let Meaning { outcome, reason, xref } = meaning.unwrap_or_else(|failure| Meaning {
+            outcome: ReplyOutcome::Unknown,
+            reason: Some(format!("the reply could not be judged: {failure}")),
+            xref: None,
+        });
         verdict.why = reason.unwrap_or_default();
         verdict.outcome = match outcome {
             ReplyOutcome::Delivered => AttemptOutcome::Delivered,

@@ -1,3 +1,7 @@
 //! The command `crossdock`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    crossdock::cli::main()
+}

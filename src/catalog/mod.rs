@@ -14,7 +14,7 @@ mod system;
 
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
-pub use code::{CODES, UNKNOWN_SYSTEM};
+pub use code::{CODES, UNKNOWN_SYSTEM, UNREADABLE};
 pub use code_table::{CodeTables, Found, Occasion};
 pub use library::Library;
 pub use route::{Route, Target, Test};

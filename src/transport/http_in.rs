@@ -16,7 +16,8 @@ use hyper::{Request, body::Body as _};
 use serde_json::json;
 
 use super::{
-    Access, Arrival, BodyError, HTTP, HttpInConfig, HttpProblem, Intake, Readiness, Verdict, code, http_problem, read_body,
+    Access, Arrival, BodyError, HTTP, HttpInConfig, HttpProblem, Intake, Readiness, Verdict, code, http_problem,
+    read_body,
 };
 use crate::base::{Code, Problem, Secret};
 

@@ -33,7 +33,6 @@ struct Door {
 }
 
 /// The intake's HTTP surface, to be run by [`super::serve`] under the same settings.
-#[must_use]
 pub fn router(intake: Arc<dyn Intake>, config: &HttpInConfig) -> Router {
     Router::new()
         .route("/in/{system}", post(post_untyped))

@@ -160,7 +160,8 @@ impl AmqpSource {
             }
         }
         let event = || Some(format!("{} {}", attributes.get("ce-source")?, attributes.get("ce-id")?));
-        let key = properties.message_id().as_ref().map(ToString::to_string).filter(|key| !key.is_empty()).or_else(event);
+        let key =
+            properties.message_id().as_ref().map(ToString::to_string).filter(|key| !key.is_empty()).or_else(event);
         let document_type = match self.config.document_type.as_str() {
             "" => properties.kind().as_ref().map(ToString::to_string).unwrap_or_default(),
             fixed => fixed.to_owned(),

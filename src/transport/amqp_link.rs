@@ -47,7 +47,8 @@ impl Broker {
                 .hint("write amqp://user:password@host:5672/%2f, or amqps:// for TLS")
         })?;
         let scheme = if uri.scheme == AMQPScheme::AMQPS { "amqps" } else { "amqp" };
-        let shown = format!("{scheme}://{}:{}/{}", uri.authority.host, uri.authority.port, uri.vhost);
+        let shown =
+            format!("{scheme}://{}:{}/{}", uri.authority.host, uri.authority.port, uri.vhost.trim_start_matches('/'));
         Ok(Self { url: url.clone(), shown })
     }
 

@@ -153,7 +153,9 @@ impl Sink for AmqpSink {
             Err(fault) => return not_sent(fault),
         };
         if live.connection.status().blocked() {
-            return Answer::NotSent { why: format!("{}: the broker takes nothing now (alarm)", self.broker.describe()) };
+            return Answer::NotSent {
+                why: format!("{}: the broker takes nothing now (alarm)", self.broker.describe()),
+            };
         }
         let channel = match live.channel().await {
             Ok(channel) => channel,

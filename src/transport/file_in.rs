@@ -120,7 +120,8 @@ impl FileSource {
         let path = self.config.folder.join(&candidate.name);
         let name = candidate.name.to_string_lossy().into_owned();
         if candidate.size > self.config.max_file_bytes {
-            let text = format!("the file has {} bytes, {} are allowed here", candidate.size, self.config.max_file_bytes);
+            let text =
+                format!("the file has {} bytes, {} are allowed here", candidate.size, self.config.max_file_bytes);
             let refusal = Refusal {
                 status: 413,
                 problem: Problem::new(code::FILE_TOO_LARGE, text),

@@ -36,7 +36,11 @@ impl FileSink {
         let known = ["{business_key}", "{delivery_id}", "{document_type}"];
         let left = known.iter().fold(config.name.clone(), |name, part| name.replace(part, ""));
         if left.contains(['{', '}', '/', '\\']) || config.name.is_empty() {
-            let text = format!("the file name `{}` is not usable; it may hold {} and plain text", config.name, known.join(", "));
+            let text = format!(
+                "the file name `{}` is not usable; it may hold {} and plain text",
+                config.name,
+                known.join(", ")
+            );
             return Err(Problem::new(code::BAD_SETTINGS, text));
         }
         Ok(sink)
@@ -46,7 +50,11 @@ impl FileSink {
         let business_key = outgoing.business_key.as_deref().unwrap_or(&outgoing.delivery_id);
         let filled = fill(
             &self.name,
-            &[("business_key", business_key), ("delivery_id", &outgoing.delivery_id), ("document_type", &outgoing.document_type)],
+            &[
+                ("business_key", business_key),
+                ("delivery_id", &outgoing.delivery_id),
+                ("document_type", &outgoing.document_type),
+            ],
         );
         sanitised(&filled)
     }
@@ -85,10 +93,16 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
 
 /// A text as a file name: separators, control characters and what Windows shares forbid become `_`, no leading dot.
 fn sanitised(text: &str) -> String {
-    let mut name: String = text
-        .chars()
-        .map(|c| if c.is_control() || matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|') { '_' } else { c })
-        .collect();
+    let mut name: String =
+        text.chars()
+            .map(|c| {
+                if c.is_control() || matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|') {
+                    '_'
+                } else {
+                    c
+                }
+            })
+            .collect();
     if name.starts_with('.') || name.is_empty() {
         name.insert(0, '_');
     }
@@ -123,7 +137,9 @@ fn write(folder: &Path, temporary: &Path, name: &str, bytes: &Bytes, fsync: bool
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match fs::read(&target) {
             Ok(present) if present == *bytes => {}
             Ok(_) => return Answer::Refused { why: format!("another file {name} is there already") },
-            Err(error) => return Answer::NotSent { why: format!("a file {name} is there and cannot be read: {error}") },
+            Err(error) => {
+                return Answer::NotSent { why: format!("a file {name} is there and cannot be read: {error}") };
+            }
         },
         Err(error) => return Answer::NotSent { why: format!("the file cannot be written: {error}") },
     }
@@ -212,7 +228,8 @@ mod tests {
     #[test]
     fn names_are_safe_and_values_are_never_templates() {
         assert_eq!(fill("{a}-{b}", &[("a", "{b}"), ("b", "x")]), "{b}-x");
-        for (text, name) in [("", "_"), (".x", "_.x"), ("a/b\\c\0d", "a_b_c_d"), ("..", "_.."), ("订单:1", "订单_1")] {
+        for (text, name) in [("", "_"), (".x", "_.x"), ("a/b\\c\0d", "a_b_c_d"), ("..", "_.."), ("订单:1", "订单_1")]
+        {
             assert_eq!(sanitised(text), name);
         }
         let long = sanitised(&format!("{}.xml", "单".repeat(300)));

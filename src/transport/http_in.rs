@@ -16,7 +16,8 @@ use hyper::{Request, body::Body as _};
 use serde_json::json;
 
 use super::{
-    Access, Arrival, BodyError, HTTP, HttpInConfig, HttpProblem, Intake, Readiness, Verdict, code, http_problem, read_body,
+    Access, Arrival, BodyError, HTTP, HttpInConfig, HttpProblem, Intake, Readiness, Verdict, code, http_problem,
+    read_body,
 };
 use crate::base::{Code, Problem, Secret};
 
@@ -32,7 +33,6 @@ struct Door {
 }
 
 /// The intake's HTTP surface, to be run by [`super::serve`] under the same settings.
-#[must_use]
 pub fn router(intake: Arc<dyn Intake>, config: &HttpInConfig) -> Router {
     Router::new()
         .route("/in/{system}", post(post_untyped))

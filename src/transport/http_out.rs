@@ -242,8 +242,7 @@ fn is_forbidden(address: IpAddr) -> bool {
                 || address.is_unspecified()
                 || address.is_unicast_link_local()
                 || address == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
-                || embedded
-                    .is_some_and(|(high, low)| v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))))
+                || embedded.is_some_and(|(high, low)| v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))))
         }
     }
 }

@@ -121,7 +121,8 @@ pub fn language_of(headers: &HeaderMap) -> Language {
                 let mut parts = range.split(';').map(str::trim);
                 let tag = parts.next().unwrap_or_default().to_ascii_lowercase();
                 let named = tag == prefix || tag.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('-'));
-                let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse::<f32>().unwrap_or(0.0));
+                let weight =
+                    parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse::<f32>().unwrap_or(0.0));
                 named.then_some(weight)
             })
             .fold(0.0_f32, f32::max)

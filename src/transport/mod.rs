@@ -36,9 +36,7 @@ use crate::base::{Problem, Secret};
 pub use amqp_in::AmqpSource;
 pub use amqp_out::AmqpSink;
 pub use code::CODES;
-pub use config::{
-    AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAuth, HttpInConfig, HttpOutConfig,
-};
+pub use config::{AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAuth, HttpInConfig, HttpOutConfig};
 pub use file_in::FileSource;
 pub use file_out::FileSink;
 pub use http_in::router;

@@ -150,14 +150,28 @@ async fn every_refusal_is_a_problem_document_with_its_status_and_code() {
     let server = start(Arc::new(Fake::default()), config()).await;
     for (request, status, id) in [
         ("POST /in/crm/a HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx", 401, "XD-T001"),
-        ("POST /in/crm/a HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-api-key: bad\r\ncontent-length: 1\r\n\r\nx", 401, "XD-T001"),
+        (
+            "POST /in/crm/a HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-api-key: bad\r\ncontent-length: 1\r\n\r\nx",
+            401,
+            "XD-T001",
+        ),
         (&format!("POST /in/erp/a HTTP/1.1\r\n{HEAD}content-length: 1\r\n\r\nx"), 404, "XD-T002"),
         (&format!("POST /elsewhere HTTP/1.1\r\n{HEAD}content-length: 1\r\n\r\nx"), 404, "XD-T003"),
         (&format!("GET /in/crm/messages/msg_9 HTTP/1.1\r\n{HEAD}\r\n"), 404, "XD-T004"),
         (&format!("DELETE /in/crm/a HTTP/1.1\r\n{HEAD}\r\n"), 405, "XD-T005"),
         (&format!("POST /in/crm/a HTTP/1.1\r\n{HEAD}content-length: 11\r\n\r\n12345678901"), 413, "XD-T007"),
-        (&format!("POST /in/crm/a HTTP/1.1\r\n{HEAD}transfer-encoding: chunked\r\n\r\n6\r\n123456\r\n6\r\n123456\r\n0\r\n\r\n"), 413, "XD-T007"),
-        (&format!("POST /in/crm/a HTTP/1.1\r\n{HEAD}content-encoding: gzip\r\ncontent-length: 1\r\n\r\nx"), 415, "XD-T008"),
+        (
+            &format!(
+                "POST /in/crm/a HTTP/1.1\r\n{HEAD}transfer-encoding: chunked\r\n\r\n6\r\n123456\r\n6\r\n123456\r\n0\r\n\r\n"
+            ),
+            413,
+            "XD-T007",
+        ),
+        (
+            &format!("POST /in/crm/a HTTP/1.1\r\n{HEAD}content-encoding: gzip\r\ncontent-length: 1\r\n\r\nx"),
+            415,
+            "XD-T008",
+        ),
         (&format!("POST /in/crm/a HTTP/1.1\r\n{HEAD}idempotency-key:\r\ncontent-length: 1\r\n\r\nx"), 400, "XD-T011"),
     ] {
         let answer = server.exchange(request).await;
@@ -221,9 +235,8 @@ async fn a_head_that_never_ends_is_cut_off() {
 #[tokio::test]
 async fn a_body_that_stops_coming_is_answered_408_and_closed() {
     let server = start(Arc::new(Fake::default()), hasty()).await;
-    let answer = server
-        .exchange("POST /in/crm/a HTTP/1.1\r\nhost: a\r\nx-api-key: good\r\ncontent-length: 9\r\n\r\n123")
-        .await;
+    let answer =
+        server.exchange("POST /in/crm/a HTTP/1.1\r\nhost: a\r\nx-api-key: good\r\ncontent-length: 9\r\n\r\n123").await;
     assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("XD-T006"), "{answer}");
 }
 
@@ -257,7 +270,8 @@ async fn an_idle_connection_is_closed() {
 
 #[tokio::test]
 async fn heads_beyond_the_caps_are_refused() {
-    let server = start(Arc::new(Fake::default()), HttpInConfig { max_header_bytes: 8192, max_headers: 20, ..config() }).await;
+    let server =
+        start(Arc::new(Fake::default()), HttpInConfig { max_header_bytes: 8192, max_headers: 20, ..config() }).await;
     let many: String = (0..30).map(|n| format!("x{n}: 1\r\n")).collect();
     for extra in [many, format!("x: {}\r\n", "y".repeat(9000))] {
         let answer = server.exchange(&format!("POST /in/crm/a HTTP/1.1\r\n{HEAD}{extra}\r\n")).await;
@@ -281,7 +295,10 @@ async fn stopping_finishes_the_request_in_flight_and_closes_silent_connections_a
     let mut server = start(fake.clone(), config()).await;
     let mut silent = server.connect().await;
     let mut stream = server.connect().await;
-    stream.write_all(b"POST /in/crm/a HTTP/1.1\r\nhost: a\r\nx-api-key: good\r\ncontent-length: 1\r\n\r\nx").await.expect("written");
+    stream
+        .write_all(b"POST /in/crm/a HTTP/1.1\r\nhost: a\r\nx-api-key: good\r\ncontent-length: 1\r\n\r\nx")
+        .await
+        .expect("written");
     let (reached, go_on) = fake.held.as_ref().expect("held");
     reached.notified().await;
     server.shutdown.cancel();

@@ -41,7 +41,8 @@ fn outgoing() -> Outgoing {
 }
 
 fn sink(url: String) -> HttpSink {
-    let config = HttpOutConfig { url, timeout_ms: 300, connect_timeout_ms: 300, response_limit: 8, ..Default::default() };
+    let config =
+        HttpOutConfig { url, timeout_ms: 300, connect_timeout_ms: 300, response_limit: 8, ..Default::default() };
     HttpSink::new(&config, Arc::new(Noon)).expect("good settings")
 }
 
@@ -96,7 +97,8 @@ async fn a_delivery_carries_its_identity_and_the_reply_comes_back_capped() {
 
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_is_not_followed() {
-    let (answer, _) = told("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n", false).await;
+    let (answer, _) =
+        told("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n", false).await;
     assert!(matches!(answer, Answer::Response { status: Some(302), .. }), "{answer:?}");
 }
 
@@ -172,8 +174,14 @@ async fn nobody_listening_no_such_name_and_failed_tls_are_surely_not_sent() {
 
 #[test]
 fn settings_that_cannot_work_are_refused_before_anything_is_sent() {
-    for url in ["", "ftp://a/", "http://u:p@a/", "http://169.254.169.254/latest", "http://[::ffff:169.254.1.1]/", "http://0.0.0.0/"]
-    {
+    for url in [
+        "",
+        "ftp://a/",
+        "http://u:p@a/",
+        "http://169.254.169.254/latest",
+        "http://[::ffff:169.254.1.1]/",
+        "http://0.0.0.0/",
+    ] {
         let config = HttpOutConfig { url: url.to_owned(), ..HttpOutConfig::default() };
         assert!(HttpSink::new(&config, Arc::new(Noon)).is_err(), "{url}");
     }

@@ -311,13 +311,16 @@ mod tests {
         decode(bytes, Syntax::Xml, &ReadOptions { charset: transport, ..ReadOptions::default() })
     }
 
+    /// What is sent, what the transport says, and the charset or error code expected.
+    type Case = (&'static str, Vec<u8>, Option<Charset>, Result<Charset, &'static str>);
+
     #[test]
     fn every_way_of_saying_the_charset_is_heard() {
         let text = |label: &str| format!("<?xml version='1.0' encoding='{label}'?><a>客户</a>");
         let wide = |text: &str, order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
         let with = |mark: &[u8], rest: Vec<u8>| [mark.to_vec(), rest].concat();
         let gbk = |label: &str| encoding_rs::GBK.encode(&text(label)).0.into_owned();
-        let cases: [(&str, Vec<u8>, Option<Charset>, Result<Charset, &str>); 17] = [
+        let cases: [Case; 17] = [
             ("nothing said", b"<a/>".to_vec(), None, Ok(Charset::UTF_8)),
             ("declared", text("UTF-8").into_bytes(), None, Ok(Charset::UTF_8)),
             ("mark", with(b"\xEF\xBB\xBF", text("utf-8").into_bytes()), None, Ok(Charset::UTF_8)),

@@ -5,6 +5,11 @@
 //! and no resolver of any kind, so no document can make it fetch a file or a URL. A new syntax gets a folder with a
 //! `read` and a `write`, a variant of [`Syntax`], and its codes in `code.rs`.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "a problem ends its document: its size costs nothing on the way that matters"
+)]
+
 mod charset;
 mod code;
 mod json;
@@ -126,7 +131,8 @@ impl Default for WriteOptions {
 ///
 /// # JSON
 /// The members of the root object are elements under the document node. `@x` with a string, number or boolean is an
-/// attribute, `#text` with a scalar is text (both only below the root object). An array is its items under the member's
+/// attribute, `#text` with a scalar is text and gives the element the scalar's shape unless that is a string (both only
+/// below the root object). An array is its items under the member's
 /// name, so an empty array leaves no trace; an array in an array is an element that holds its items.
 ///
 /// # Errors

@@ -48,3 +48,26 @@ fn slot_of(raw: &[u8], scope: u32) -> usize {
     let mixed = (first ^ last.rotate_left(23) ^ (raw.len() as u64) << 56 ^ u64::from(scope) << 40).wrapping_mul(MIX);
     (mixed >> 56) as usize % SLOTS
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+    use crate::document::NameTable;
+
+    #[test]
+    fn names_that_share_a_slot_or_differ_in_scope_are_never_mixed_up() {
+        let raw: Vec<String> = (0..2_000).map(|number| format!("name{number}")).collect();
+        let (mut names, mut cache) = (NameTable::default(), NameCache::new());
+        for _ in 0..2 {
+            for (raw, scope) in raw.iter().flat_map(|raw| [(raw, 0), (raw, 2)]) {
+                let namespace = if scope == 0 { "" } else { "urn:x" };
+                let name = cache.name(raw, scope, || Ok::<_, Infallible>(names.intern(namespace, raw)));
+                let Ok(name) = name;
+                let found = names.get(name);
+                assert_eq!((&*found.namespace, &*found.local), (namespace, raw.as_str()));
+            }
+        }
+    }
+}

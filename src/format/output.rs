@@ -33,7 +33,7 @@ impl<'o> Output<'o> {
     }
 
     /// The first character of `text` the charset lacks.
-    pub fn lacking(&mut self, text: &str) -> Option<(usize, char)> {
+    fn lacking(&mut self, text: &str) -> Option<(usize, char)> {
         let charset = self.options.charset;
         if charset.is_universal() || text.is_ascii() {
             return None;

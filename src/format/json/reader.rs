@@ -90,8 +90,8 @@ impl<'a> Reading<'a> {
         }
         if is_element && is_scalar(tokens[value].kind) && token.text(source) == "#text" {
             match tokens[value].kind {
-                TokenKind::Null => self.builder.shape(Shape::Null),
-                _ => self.text(&tokens[value]),
+                TokenKind::String => self.text(&tokens[value]),
+                _ => self.scalar(&tokens[value]),
             }
             return Ok(());
         }

@@ -9,49 +9,138 @@ use super::{
 use crate::{
     base::Problem,
     document::{Document, Kind, NodeId, Shape},
-    format::{WriteOptions, XSI, code, limit_problem, output::Output},
+    format::{WriteOptions, XSI, code, output::Output},
 };
 
-/// Documents deeper than this are refused, whatever made them: writing recurses.
-const MAX_DEPTH: usize = 512;
+/// Up to so many names are compared one by one.
+const MANY: usize = 8;
 
 /// Writes a document; its bytes are made afterwards.
 pub(in crate::format) fn write(document: &Document, options: &WriteOptions) -> Result<String, Problem> {
     let out = Output::new(options, document.source().len() + document.len() * 4 + 16);
-    let mut writing = Writing { document, out, depth: 0 };
-    let root = NodeId::ROOT;
-    match document.shape(root) {
-        Shape::Array => writing.array(&document.elements(root).collect::<Vec<_>>())?,
-        Shape::Markup | Shape::Object => writing.object(root)?,
-        _ => writing.value(root)?,
-    }
+    let mut writing = Writing { document, out, open: Vec::new() };
+    writing.run()?;
     writing.out.line(0);
     Ok(writing.out.text)
 }
 
+/// An open object or array: what is still to be written of it, and whether anything was.
+enum Open<'d> {
+    Object(std::vec::IntoIter<Group<'d>>, bool),
+    Array(std::vec::IntoIter<NodeId>, bool),
+}
+
+/// The child elements of one name.
+type Group<'d> = (&'d str, Vec<NodeId>);
+
 struct Writing<'d, 'o> {
     document: &'d Document,
     out: Output<'o>,
-    depth: usize,
+    open: Vec<Open<'d>>,
 }
 
 impl<'d> Writing<'d, '_> {
+    fn run(&mut self) -> Result<(), Problem> {
+        match self.document.shape(NodeId::ROOT) {
+            Shape::Markup => self.object(NodeId::ROOT)?,
+            _ => self.value(NodeId::ROOT)?,
+        }
+        while let Some(open) = self.open.last_mut() {
+            match open {
+                Open::Object(groups, is_empty) => match groups.next() {
+                    Some((name, group)) => {
+                        let is_first = std::mem::replace(is_empty, false);
+                        self.member(is_first, name, group[0])?;
+                        match group[..] {
+                            [single] if !self.document.is_item(single) => self.value(single)?,
+                            _ => self.array(group),
+                        }
+                    }
+                    None => {
+                        let is_empty = *is_empty;
+                        self.close(is_empty, '}');
+                    }
+                },
+                Open::Array(items, is_empty) => match items.next() {
+                    Some(item) => {
+                        let is_first = std::mem::replace(is_empty, false);
+                        self.next(is_first);
+                        self.value(item)?;
+                    }
+                    None => {
+                        let is_empty = *is_empty;
+                        self.close(is_empty, ']');
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a value, or the beginning of one that is not a scalar.
     fn value(&mut self, node: NodeId) -> Result<(), Problem> {
         let document = self.document;
-        if self.depth >= MAX_DEPTH {
-            return Err(
-                limit_problem("the document is nested too deep to be written", MAX_DEPTH).at(document.place(node))
-            );
-        }
         let shape = document.shape(node);
         if shape == Shape::Array {
-            return self.array(&document.elements(node).collect::<Vec<_>>());
+            self.array(document.elements(node).collect());
+            return Ok(());
         }
         let has_members = self.attributes(node).next().is_some() || document.elements(node).next().is_some();
-        if has_members || shape == Shape::Object {
-            return self.object(node);
+        if has_members || shape == Shape::Object { self.object(node) } else { self.scalar(node) }
+    }
+
+    fn array(&mut self, items: Vec<NodeId>) {
+        self.out.text.push('[');
+        self.open.push(Open::Array(items.into_iter(), true));
+    }
+
+    /// Writes the beginning of an object: attributes and text.
+    fn object(&mut self, node: NodeId) -> Result<(), Problem> {
+        let document = self.document;
+        let groups = self.groups(node)?;
+        self.out.text.push('{');
+        self.open.push(Open::Object(groups.into_iter(), true));
+        let mut is_first = true;
+        for attribute in self.attributes(node) {
+            let name = document.qname(attribute).map(|name| &*name.local).unwrap_or_default();
+            self.member(is_first, &format!("@{name}"), attribute)?;
+            is_first = false;
+            self.string(document.own_text(attribute), attribute)?;
         }
-        self.scalar(node)
+        let has_text =
+            document.is_null(node) || document.children(node).any(|child| document.kind(child) == Kind::Text);
+        if has_text && node != NodeId::ROOT {
+            self.member(is_first, "#text", node)?;
+            is_first = false;
+            self.scalar(node)?;
+        }
+        if let Some(Open::Object(_, is_empty)) = self.open.last_mut() {
+            *is_empty = is_first;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, is_empty: bool, bracket: char) {
+        self.open.pop();
+        if !is_empty {
+            self.out.line(self.open.len());
+        }
+        self.out.text.push(bracket);
+    }
+
+    fn next(&mut self, is_first: bool) {
+        if !is_first {
+            self.out.text.push(',');
+        }
+        self.out.line(self.open.len());
+    }
+
+    fn member(&mut self, is_first: bool, name: &str, node: NodeId) -> Result<(), Problem> {
+        self.next(is_first);
+        self.string(name, node)?;
+        self.out.text.push(':');
+        self.out.space();
+        Ok(())
     }
 
     /// The text of a node as its shape says.
@@ -69,72 +158,6 @@ impl<'d> Writing<'d, '_> {
             Shape::Boolean => return Err(wrong("boolean").hint("convert it to `true` or `false` in the mapping")),
             _ => self.string(&text, node)?,
         }
-        Ok(())
-    }
-
-    fn object(&mut self, node: NodeId) -> Result<(), Problem> {
-        let document = self.document;
-        let groups = self.groups(node)?;
-        self.out.text.push('{');
-        self.depth += 1;
-        let mut is_first = true;
-        for attribute in self.attributes(node) {
-            let name = document.qname(attribute).map(|name| &*name.local).unwrap_or_default();
-            self.member(&mut is_first, &format!("@{name}"), attribute)?;
-            self.string(document.own_text(attribute), attribute)?;
-        }
-        let is_root = node == NodeId::ROOT;
-        let has_text = !is_root && document.children(node).any(|child| document.kind(child) == Kind::Text);
-        if has_text || (!is_root && document.is_null(node)) {
-            self.member(&mut is_first, "#text", node)?;
-            if document.is_null(node) {
-                self.out.text.push_str("null");
-            } else {
-                let text = self.text_of(node);
-                self.string(&text, node)?;
-            }
-        }
-        for (name, group) in groups {
-            self.member(&mut is_first, name, group[0])?;
-            match &group[..] {
-                [single] if !document.is_item(*single) => self.value(*single)?,
-                items => self.array(items)?,
-            }
-        }
-        self.depth -= 1;
-        if !is_first {
-            self.out.line(self.depth);
-        }
-        self.out.text.push('}');
-        Ok(())
-    }
-
-    fn array(&mut self, items: &[NodeId]) -> Result<(), Problem> {
-        self.out.text.push('[');
-        self.depth += 1;
-        for (position, item) in items.iter().enumerate() {
-            if position > 0 {
-                self.out.text.push(',');
-            }
-            self.out.line(self.depth);
-            self.value(*item)?;
-        }
-        self.depth -= 1;
-        if !items.is_empty() {
-            self.out.line(self.depth);
-        }
-        self.out.text.push(']');
-        Ok(())
-    }
-
-    fn member(&mut self, is_first: &mut bool, name: &str, node: NodeId) -> Result<(), Problem> {
-        if !std::mem::replace(is_first, false) {
-            self.out.text.push(',');
-        }
-        self.out.line(self.depth);
-        self.string(name, node)?;
-        self.out.text.push(':');
-        self.out.space();
         Ok(())
     }
 
@@ -178,15 +201,26 @@ impl<'d> Writing<'d, '_> {
     }
 
     /// The child elements by name, in the order of each name's first.
-    fn groups(&self, node: NodeId) -> Result<Vec<(&'d str, Vec<NodeId>)>, Problem> {
+    fn groups(&self, node: NodeId) -> Result<Vec<Group<'d>>, Problem> {
         let document = self.document;
-        let mut groups: Vec<(&str, Vec<NodeId>)> = Vec::new();
+        let mut groups: Vec<Group<'d>> = Vec::new();
+        // Filled only when there are too many names to look through.
         let mut known: HashMap<&str, usize> = HashMap::new();
         for child in document.elements(node) {
             let Some(name) = document.qname(child) else { continue };
-            let position = *known.entry(&name.local).or_insert(groups.len());
+            let position = if known.is_empty() {
+                groups.iter().rposition(|(group, _)| **group == *name.local)
+            } else {
+                known.get(&*name.local).copied()
+            };
+            let position = position.unwrap_or(groups.len());
             if position == groups.len() {
                 groups.push((&name.local, Vec::new()));
+                if !known.is_empty() {
+                    known.insert(&name.local, position);
+                } else if groups.len() > MANY {
+                    known.extend(groups.iter().enumerate().map(|(position, (group, _))| (*group, position)));
+                }
             }
             let group = &mut groups[position].1;
             if group.first().is_some_and(|first| document.name(*first) != document.name(child)) {
@@ -200,16 +234,20 @@ impl<'d> Writing<'d, '_> {
         let twin = |node: NodeId| {
             Problem::new(code::JSON_WRITE, "two members would have the same name").at(document.place(node))
         };
+        let has = |member: &str| match known.is_empty() {
+            true => groups.iter().any(|(group, _)| *group == member),
+            false => known.contains_key(member),
+        };
         let mut attributes = HashSet::new();
         for attribute in self.attributes(node) {
             let Some(name) = document.qname(attribute) else { continue };
-            if !attributes.insert(&*name.local) || known.contains_key(format!("@{}", name.local).as_str()) {
+            if !attributes.insert(&*name.local) || has(&format!("@{}", name.local)) {
                 return Err(twin(attribute));
             }
         }
         let text = document.children(node).find(|child| document.kind(*child) == Kind::Text);
         match text {
-            Some(text) if node != NodeId::ROOT && known.contains_key("#text") => Err(twin(text)),
+            Some(text) if node != NodeId::ROOT && has("#text") => Err(twin(text)),
             _ => Ok(groups),
         }
     }

@@ -40,8 +40,8 @@ pub(super) fn first_illegal(text: &str) -> Option<usize> {
         let any = bytes.iter().fold(false, |any, byte| any | is_control(*byte));
         any.then(|| chunk * 64 + bytes.iter().position(|byte| is_control(*byte)).unwrap_or_default())
     });
-    let noncharacter =
-        memchr::memmem::find_iter(bytes, b"\xEF\xBF").find(|at| matches!(bytes.get(at + 2), Some(0xBE | 0xBF)));
+    let is_noncharacter = |at: &usize| matches!(bytes.get(at + 1..at + 3), Some([0xBF, 0xBE | 0xBF]));
+    let noncharacter = memchr::memchr_iter(0xEF, bytes).find(is_noncharacter);
     match (control, noncharacter) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),

@@ -66,7 +66,8 @@ pub(super) fn normalize_line_ends(raw: &str, out: &mut String) {
 
 /// `]]>` must not stand in text.
 pub(super) fn check_no_section_end(raw: &str, at: usize) -> Result<(), Located> {
-    match memchr::memmem::find(raw.as_bytes(), b"]]>") {
+    let bytes = raw.as_bytes();
+    match memchr::memchr_iter(b']', bytes).find(|found| bytes[*found..].starts_with(b"]]>")) {
         Some(found) => {
             let problem = Problem::new(code::XML_SYNTAX, "`]]>` stands in text").hint("write `]]&gt;`");
             Err((at + found, problem))
@@ -84,7 +85,7 @@ fn line_end(bytes: &[u8], at: usize, out: &mut String, written: char) -> usize {
 fn reference(raw: &str, start: usize, base: usize, out: &mut String) -> Result<usize, Located> {
     let wrong = |text: String| (base + start, Problem::new(code::XML_REFERENCE, text));
     // The longest legal reference is short unless zeros are piled up; a name may be long.
-    let Some(length) = memchr::memchr3(b';', b'&', b'<', raw[start + 1..].as_bytes()) else {
+    let Some(length) = memchr::memchr3(b';', b'&', b'<', &raw.as_bytes()[start + 1..]) else {
         return Err(wrong("`&` begins a reference that has no `;`".into()).hinted("write `&amp;`"));
     };
     let end = start + 1 + length;

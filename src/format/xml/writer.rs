@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     XML_NAMESPACE, XMLNS_NAMESPACE,
-    character::{is_char, is_ncname},
+    character::{first_illegal, is_ncname},
 };
 use crate::{
     base::{Place, Problem},
@@ -291,10 +291,9 @@ impl Writing<'_, '_> {
                 (_, None) => "",
             };
             let written = if prefix.is_empty() { qname.local.to_string() } else { format!("{prefix}:{}", qname.local) };
-            if let Some((_, character)) = self.out.lacking(&written) {
-                return self.out.verbatim(character.encode_utf8(&mut [0; 4]));
-            }
+            self.out.verbatim(&written)?;
             *known = Some(written.into());
+            return Ok(());
         }
         self.out.text.push_str(known.as_deref().unwrap_or_default());
         Ok(())
@@ -340,10 +339,11 @@ fn shown(name: &str) -> String {
 }
 
 fn check_characters(text: &str) -> Result<(), Problem> {
-    match text.chars().find(|character| !is_char(*character)) {
+    match first_illegal(text) {
         None => Ok(()),
-        Some(bad) => {
-            let text = format!("U+{:04X} cannot be written in XML, not even escaped", u32::from(bad));
+        Some(at) => {
+            let bad = text[at..].chars().next().map_or(0, u32::from);
+            let text = format!("U+{bad:04X} cannot be written in XML, not even escaped");
             Err(Problem::new(code::XML_WRITE, text).hint("remove it in the mapping"))
         }
     }

@@ -1,6 +1,735 @@
-//! Reads XML Schema into a model.
-use super::Model;
-use crate::base::Problems;
-pub(super) fn load(_files: &dyn Fn(&str) -> Option<Vec<u8>>, _entry: &str) -> Result<Model, Problems> {
-    Err(Problems::default())
+//! Reads XML Schema 1.0 into a [`Model`]: the declarations and the facets a mapping can be checked against.
+//!
+//! Identity constraints, patterns and substitution groups are passed over: they restrict documents, and this reader only
+//! has to know what may stand where.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use super::{Attribute, Child, Model, Simple, SimpleKind, Type, TypeId, code};
+use crate::{
+    base::{Code, Place, Problem, Problems},
+    document::{Document, NodeId, QName},
+    format::{ReadOptions, Syntax, read},
+};
+
+const XS: &str = "http://www.w3.org/2001/XMLSchema";
+const XML: &str = "http://www.w3.org/XML/1998/namespace";
+/// Derivations, groups and includes nest at most this deep; a cycle ends here.
+const MAX_DEPTH: usize = 64;
+
+pub(super) fn load(files: &dyn Fn(&str) -> Option<Vec<u8>>, entry: &str) -> Result<Model, Problems> {
+    let mut loader = Loader { resolve: files, files: Vec::new(), globals: HashMap::new(), problems: Problems::default() };
+    loader.file(entry, None, None, 0);
+    let mut building = Building { loader, types: vec![Type::default()], known: HashMap::new(), queue: VecDeque::new() };
+    building.roots();
+    let mut problems = building.loader.problems;
+    if problems.has_errors() {
+        problems.sort();
+        return Err(problems);
+    }
+    let (target_namespace, qualified) =
+        building.loader.files.first().map(|file| (file.target.clone(), file.qualified)).unwrap_or_default();
+    Ok(Model { types: building.types, target_namespace, qualified })
+}
+
+/// What a global declaration declares; each kind has its own names (XSD 1.0 part 1 §2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Global {
+    Element,
+    Type,
+    Group,
+    Attribute,
+    AttributeGroup,
+}
+
+/// A node of one of the loaded files.
+type Site = (usize, NodeId);
+
+struct File {
+    name: String,
+    document: Document,
+    prefixes: Vec<(String, String)>,
+    target: Arc<str>,
+    qualified: bool,
+    attributes_qualified: bool,
+}
+
+struct Loader<'a> {
+    resolve: &'a dyn Fn(&str) -> Option<Vec<u8>>,
+    files: Vec<File>,
+    globals: HashMap<(Global, QName), Site>,
+    problems: Problems,
+}
+
+impl Loader<'_> {
+    /// Loads a file once per target namespace; `target` is the including schema's (a chameleon include takes it over).
+    fn file(&mut self, name: &str, target: Option<Arc<str>>, asked: Option<Site>, depth: usize) {
+        let Some(bytes) = (self.resolve)(name) else {
+            let problem = Problem::new(code::MISSING_FILE, format!("the schema file `{name}` cannot be found"));
+            return self.problems.push(problem.at(asked.map_or_else(
+                || Place { file: Some(name.into()), ..Place::default() },
+                |site| self.place(site),
+            )));
+        };
+        let document = match read(&bytes, Syntax::Xml, &ReadOptions::default()) {
+            Ok(reading) => reading.document,
+            Err(mut problem) => {
+                problem.place.file = Some(name.into());
+                return self.problems.push(problem);
+            }
+        };
+        let root = document.root_element().filter(|root| is_xs(&document, *root, "schema"));
+        let Some(root) = root else {
+            let problem = Problem::new(code::NOT_A_SCHEMA, "the root element is not `schema` of XML Schema");
+            return self.problems.push(problem.at(Place { file: Some(name.into()), ..Place::default() }));
+        };
+        let own = attribute(&document, root, "targetNamespace").map(Arc::from);
+        let target: Arc<str> = own.or(target).unwrap_or_default();
+        if depth > MAX_DEPTH || self.files.iter().any(|file| file.name == name && file.target == target) {
+            return;
+        }
+        let qualified = attribute(&document, root, "elementFormDefault") == Some("qualified");
+        let attributes_qualified = attribute(&document, root, "attributeFormDefault") == Some("qualified");
+        let prefixes = declared_prefixes(&document, root);
+        let children: Vec<NodeId> = document.elements(root).collect();
+        let file = self.files.len();
+        self.files.push(File { name: name.to_owned(), document, prefixes, target, qualified, attributes_qualified });
+        for child in children {
+            self.top_level((file, child), depth);
+        }
+    }
+
+    fn top_level(&mut self, site: Site, depth: usize) {
+        let kind = match self.kind(site) {
+            "include" | "redefine" | "import" => {
+                let is_import = self.kind(site) == "import";
+                let Some(location) = self.attribute(site, "schemaLocation") else { return };
+                let name = beside(&self.files[site.0].name, location);
+                let target = (!is_import).then(|| self.files[site.0].target.clone());
+                return self.file(&name, target, Some(site), depth + 1);
+            }
+            "element" => Global::Element,
+            "complexType" | "simpleType" => Global::Type,
+            "group" => Global::Group,
+            "attribute" => Global::Attribute,
+            "attributeGroup" => Global::AttributeGroup,
+            _ => return,
+        };
+        if let Some(local) = self.attribute(site, "name") {
+            let name = QName::new(self.files[site.0].target.clone(), local);
+            self.globals.entry((kind, name)).or_insert(site);
+        }
+    }
+
+    fn document(&self, site: Site) -> &Document {
+        &self.files[site.0].document
+    }
+
+    /// The local name of an XML Schema element; empty for elements of other namespaces.
+    fn kind(&self, site: Site) -> &str {
+        match self.document(site).qname(site.1) {
+            Some(name) if &*name.namespace == XS => &name.local,
+            _ => "",
+        }
+    }
+
+    fn attribute(&self, site: Site, name: &str) -> Option<&str> {
+        attribute(self.document(site), site.1, name)
+    }
+
+    fn children(&self, site: Site) -> Vec<Site> {
+        self.document(site).elements(site.1).map(|child| (site.0, child)).collect()
+    }
+
+    fn first(&self, site: Site, kinds: &[&str]) -> Option<Site> {
+        self.children(site).into_iter().find(|child| kinds.contains(&self.kind(*child)))
+    }
+
+    fn place(&self, site: Site) -> Place {
+        let mut place = self.document(site).place(site.1);
+        place.file = Some(self.files[site.0].name.as_str().into());
+        place.path = None;
+        place
+    }
+
+    fn report(&mut self, code: Code, text: String, site: Site) {
+        let place = self.place(site);
+        self.problems.push(Problem::new(code, text).at(place));
+    }
+
+    /// The expanded name behind `prefix:local` in an attribute value.
+    fn qname(&mut self, written: &str, site: Site) -> QName {
+        let (prefix, local) = written.trim().split_once(':').unwrap_or(("", written.trim()));
+        let file = &self.files[site.0];
+        let namespace = match file.prefixes.iter().find(|(known, _)| known == prefix) {
+            Some((_, namespace)) => namespace.as_str(),
+            None if prefix == "xml" => XML,
+            // Without a default namespace the name is in none; a chameleon include moves it to the including schema's.
+            None if prefix.is_empty() => &file.target,
+            None => {
+                self.report(code::UNKNOWN_REFERENCE, format!("the prefix `{prefix}` is not declared"), site);
+                ""
+            }
+        };
+        QName::new(namespace, local)
+    }
+
+    fn global(&mut self, kind: Global, name: &QName, site: Site) -> Option<Site> {
+        let found = self.globals.get(&(kind, name.clone())).copied();
+        if found.is_none() {
+            let names = self.globals.keys().filter(|(known, _)| *known == kind).map(|(_, name)| &*name.local);
+            let problem = Problem::new(code::UNKNOWN_REFERENCE, format!("`{}` is not declared", name.local))
+                .did_you_mean(&name.local, names);
+            let place = self.place(site);
+            self.problems.push(problem.at(place));
+        }
+        found
+    }
+}
+
+fn is_xs(document: &Document, node: NodeId, local: &str) -> bool {
+    document.qname(node).is_some_and(|name| &*name.namespace == XS && &*name.local == local)
+}
+
+fn attribute<'d>(document: &'d Document, node: NodeId, local: &str) -> Option<&'d str> {
+    let name = document.names().find("", local)?;
+    document.attribute(node, name).map(|attribute| document.own_text(attribute))
+}
+
+/// The namespace declarations of an element, which the tree does not keep, from its start tag in the source.
+fn declared_prefixes(document: &Document, node: NodeId) -> Vec<(String, String)> {
+    let mut prefixes = Vec::new();
+    let Some(mut rest) = document.offset(node).and_then(|at| document.source().get(at..)) else { return prefixes };
+    while let Some(at) = rest.find(['=', '>']) {
+        if rest.as_bytes()[at] == b'>' {
+            break;
+        }
+        let name = rest[..at].trim_end().rsplit(|c: char| c.is_ascii_whitespace()).next().unwrap_or_default();
+        let value = rest[at + 1..].trim_start();
+        let Some(quote) = value.chars().next().filter(|quote| matches!(quote, '"' | '\'')) else { break };
+        let Some(end) = value[1..].find(quote) else { break };
+        if name == "xmlns" {
+            prefixes.push((String::new(), value[1..=end].to_owned()));
+        } else if let Some(prefix) = name.strip_prefix("xmlns:") {
+            prefixes.push((prefix.to_owned(), value[1..=end].to_owned()));
+        }
+        rest = &value[end + 2..];
+    }
+    prefixes
+}
+
+/// A file name relative to another file's folder, `.` and `..` resolved.
+fn beside(file: &str, location: &str) -> String {
+    let mut parts: Vec<&str> = file.split('/').collect();
+    parts.pop();
+    for part in location.split('/') {
+        match part {
+            "" | "." => (),
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// What the groups around a particle say about it.
+#[derive(Clone, Copy, Default)]
+struct Around {
+    optional: bool,
+    in_choice: bool,
+    repeats: bool,
+    /// Where the outermost group without order of its own stands.
+    order: Option<u32>,
+    depth: usize,
+}
+
+struct Building<'a> {
+    loader: Loader<'a>,
+    types: Vec<Type>,
+    known: HashMap<Site, TypeId>,
+    /// Types whose content is still to be read; a queue, so that nesting in the schema is not recursion here.
+    queue: VecDeque<(Site, TypeId)>,
+}
+
+impl Building<'_> {
+    fn roots(&mut self) {
+        let mut roots: Vec<(QName, Site)> =
+            self.loader.globals.iter().filter(|((kind, _), _)| *kind == Global::Element).map(|((_, name), site)| (name.clone(), *site)).collect();
+        roots.sort_by_key(|(_, site)| *site);
+        if roots.iter().any(|(_, site)| site.0 == 0) {
+            roots.retain(|(_, site)| site.0 == 0);
+        }
+        for (order, (name, site)) in roots.into_iter().enumerate() {
+            let of = self.element_type(site);
+            let order = u32::try_from(order).unwrap_or(u32::MAX);
+            let child = Child { name, of, min: 0, max: Some(1), in_choice: true, nillable: false, order };
+            self.types[0].children.push(child);
+        }
+        while let Some((site, id)) = self.queue.pop_front() {
+            let mut made = Type { name: self.loader.attribute(site, "name").map(Arc::from), ..Type::default() };
+            match self.loader.kind(site) {
+                "simpleType" => made.value = Some(self.simple(site, 0)),
+                _ => self.complex(site, &mut made, 0),
+            }
+            self.types[id.0 as usize] = made;
+        }
+    }
+
+    fn add(&mut self, made: Type) -> TypeId {
+        self.types.push(made);
+        TypeId(u32::try_from(self.types.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// The type of an element declaration.
+    fn element_type(&mut self, site: Site) -> TypeId {
+        if let Some(written) = self.loader.attribute(site, "type").map(str::to_owned) {
+            let name = self.loader.qname(&written, site);
+            if &*name.namespace == XS {
+                return self.built_in(&name.local, site);
+            }
+            return match self.loader.global(Global::Type, &name, site) {
+                Some(definition) => self.type_at(definition),
+                None => self.open(),
+            };
+        }
+        match self.loader.first(site, &["complexType", "simpleType"]) {
+            Some(definition) => self.type_at(definition),
+            None => self.open(),
+        }
+    }
+
+    fn type_at(&mut self, definition: Site) -> TypeId {
+        if let Some(id) = self.known.get(&definition) {
+            return *id;
+        }
+        let id = self.add(Type::default());
+        self.known.insert(definition, id);
+        self.queue.push_back((definition, id));
+        id
+    }
+
+    fn open(&mut self) -> TypeId {
+        self.add(Type { open: true, value: Some(Simple::default()), ..Type::default() })
+    }
+
+    fn built_in(&mut self, local: &str, site: Site) -> TypeId {
+        if local == "anyType" {
+            return self.open();
+        }
+        let value = self.built_in_simple(local, site);
+        self.add(Type { value: Some(value), ..Type::default() })
+    }
+
+    fn built_in_simple(&mut self, local: &str, site: Site) -> Simple {
+        let kind = match local {
+            "decimal" => SimpleKind::Decimal,
+            "integer" | "int" | "long" | "short" | "byte" | "nonNegativeInteger" | "positiveInteger"
+            | "nonPositiveInteger" | "negativeInteger" | "unsignedInt" | "unsignedLong" | "unsignedShort"
+            | "unsignedByte" => SimpleKind::Integer,
+            "float" | "double" => SimpleKind::Double,
+            "boolean" => SimpleKind::Boolean,
+            "date" => SimpleKind::Date,
+            "dateTime" => SimpleKind::DateTime,
+            "time" => SimpleKind::Time,
+            "string" | "normalizedString" | "token" | "language" | "Name" | "NCName" | "NMTOKEN" | "NMTOKENS" | "ID"
+            | "IDREF" | "IDREFS" | "ENTITY" | "ENTITIES" | "QName" | "NOTATION" | "anyURI" | "base64Binary"
+            | "hexBinary" | "duration" | "gYear" | "gYearMonth" | "gMonth" | "gMonthDay" | "gDay" | "anySimpleType" => {
+                SimpleKind::String
+            }
+            _ => {
+                let text = format!("XML Schema has no type `{local}`");
+                self.loader.report(code::UNKNOWN_REFERENCE, text, site);
+                SimpleKind::String
+            }
+        };
+        let list = matches!(local, "NMTOKENS" | "IDREFS" | "ENTITIES");
+        Simple { kind, list, ..Simple::default() }
+    }
+
+    fn complex(&mut self, site: Site, out: &mut Type, depth: usize) {
+        if depth > MAX_DEPTH {
+            return self.too_deep(site);
+        }
+        if self.loader.attribute(site, "mixed") == Some("true") {
+            out.value = Some(Simple::default());
+        }
+        for child in self.loader.children(site) {
+            match self.loader.kind(child) {
+                "simpleContent" => self.simple_content(child, out, depth),
+                "complexContent" => self.complex_content(child, out, depth),
+                _ => self.content(child, out, depth),
+            }
+        }
+    }
+
+    /// A particle, attribute or attribute group directly in a type or derivation.
+    fn content(&mut self, site: Site, out: &mut Type, depth: usize) {
+        match self.loader.kind(site) {
+            "sequence" | "choice" | "all" | "group" => {
+                self.particle(site, Around { depth, ..Around::default() }, out);
+            }
+            "attribute" | "attributeGroup" => self.attribute(site, out, depth),
+            "openContent" => out.open = true,
+            _ => (),
+        }
+    }
+
+    fn complex_content(&mut self, site: Site, out: &mut Type, depth: usize) {
+        if self.loader.attribute(site, "mixed") == Some("true") {
+            out.value = Some(Simple::default());
+        }
+        let Some(derivation) = self.loader.first(site, &["extension", "restriction"]) else { return };
+        let is_restriction = self.loader.kind(derivation) == "restriction";
+        let Some(written) = self.loader.attribute(derivation, "base").map(str::to_owned) else { return };
+        let name = self.loader.qname(&written, derivation);
+        if &*name.namespace == XS {
+            out.open |= !is_restriction;
+        } else if let Some(base) = self.loader.global(Global::Type, &name, derivation) {
+            let mut inherited = Type::default();
+            self.complex(base, &mut inherited, depth + 1);
+            if is_restriction {
+                inherited.children.clear();
+                inherited.open = false;
+            }
+            out.children.append(&mut inherited.children);
+            out.attributes.append(&mut inherited.attributes);
+            out.open |= inherited.open;
+            out.value = out.value.take().or(inherited.value);
+        }
+        for child in self.loader.children(derivation) {
+            self.content(child, out, depth + 1);
+        }
+    }
+
+    fn simple_content(&mut self, site: Site, out: &mut Type, depth: usize) {
+        let Some(derivation) = self.loader.first(site, &["extension", "restriction"]) else { return };
+        let Some(written) = self.loader.attribute(derivation, "base").map(str::to_owned) else { return };
+        let name = self.loader.qname(&written, derivation);
+        let mut value = if &*name.namespace == XS {
+            self.built_in_simple(&name.local, derivation)
+        } else {
+            match self.loader.global(Global::Type, &name, derivation) {
+                Some(base) if self.loader.kind(base) == "complexType" => {
+                    let mut inherited = Type::default();
+                    self.complex(base, &mut inherited, depth + 1);
+                    out.attributes.append(&mut inherited.attributes);
+                    inherited.value.unwrap_or_default()
+                }
+                Some(base) => self.simple(base, depth + 1),
+                None => Simple::default(),
+            }
+        };
+        self.facets(derivation, &mut value);
+        out.value = Some(value);
+        for child in self.loader.children(derivation) {
+            self.content(child, out, depth + 1);
+        }
+    }
+
+    fn particle(&mut self, site: Site, around: Around, out: &mut Type) {
+        if around.depth > MAX_DEPTH {
+            return self.too_deep(site);
+        }
+        let (min, max) = self.occurs(site);
+        if max == Some(0) {
+            return;
+        }
+        let here = u32::try_from(out.children.len()).unwrap_or(u32::MAX);
+        let kind = self.loader.kind(site).to_owned();
+        match kind.as_str() {
+            "element" => self.element(site, around, out),
+            "any" => out.open = true,
+            "group" => {
+                let Some(written) = self.loader.attribute(site, "ref").map(str::to_owned) else { return };
+                let name = self.loader.qname(&written, site);
+                let Some(group) = self.loader.global(Global::Group, &name, site) else { return };
+                let repeats = around.repeats || max.is_none_or(|max| max > 1);
+                let order = around.order.or(repeats.then_some(here));
+                let optional = around.optional || min == 0;
+                let inner = Around { optional, repeats, order, depth: around.depth + 1, ..around };
+                for child in self.loader.children(group) {
+                    self.particle(child, inner, out);
+                }
+            }
+            "sequence" | "choice" | "all" => {
+                let children = self.loader.children(site);
+                let particles = children
+                    .iter()
+                    .filter(|child| matches!(self.loader.kind(**child), "element" | "any" | "group" | "sequence" | "choice"))
+                    .count();
+                let repeats = around.repeats || max.is_none_or(|max| max > 1);
+                let unordered = particles > 1 && (repeats || kind == "all");
+                let inner = Around {
+                    optional: around.optional || min == 0,
+                    in_choice: around.in_choice || (kind == "choice" && particles > 1),
+                    repeats,
+                    order: around.order.or(unordered.then_some(here)),
+                    depth: around.depth + 1,
+                };
+                for child in children {
+                    self.particle(child, inner, out);
+                }
+            }
+            _ => (),
+        }
+    }
+
+    fn element(&mut self, site: Site, around: Around, out: &mut Type) {
+        let (min, max) = self.occurs(site);
+        let (name, declaration) = if let Some(written) = self.loader.attribute(site, "ref").map(str::to_owned) {
+            let name = self.loader.qname(&written, site);
+            let Some(declaration) = self.loader.global(Global::Element, &name, site) else { return };
+            (name, declaration)
+        } else {
+            let Some(local) = self.loader.attribute(site, "name") else {
+                return self.loader.report(code::UNSUPPORTED, "an element without `name` or `ref`".into(), site);
+            };
+            let file = &self.loader.files[site.0];
+            let qualified = self.loader.attribute(site, "form").map_or(file.qualified, |form| form == "qualified");
+            (if qualified { QName::new(file.target.clone(), local) } else { QName::local(local) }, site)
+        };
+        let of = self.element_type(declaration);
+        let nillable = self.loader.attribute(declaration, "nillable") == Some("true");
+        let min = if around.optional || around.in_choice { 0 } else { min };
+        let max = if around.repeats { None } else { max };
+        if let Some(twin) = out.children.iter_mut().find(|child| child.name == name) {
+            twin.min = twin.min.saturating_add(min);
+            twin.max = twin.max.zip(max).map(|(a, b)| a.saturating_add(b));
+            return;
+        }
+        let order = around.order.unwrap_or(u32::try_from(out.children.len()).unwrap_or(u32::MAX));
+        out.children.push(Child { name, of, min, max, in_choice: around.in_choice, nillable, order });
+    }
+
+    fn attribute(&mut self, site: Site, out: &mut Type, depth: usize) {
+        if depth > MAX_DEPTH {
+            return self.too_deep(site);
+        }
+        if self.loader.kind(site) == "attributeGroup" {
+            let Some(written) = self.loader.attribute(site, "ref").map(str::to_owned) else { return };
+            let name = self.loader.qname(&written, site);
+            let Some(group) = self.loader.global(Global::AttributeGroup, &name, site) else { return };
+            for child in self.loader.children(group) {
+                if matches!(self.loader.kind(child), "attribute" | "attributeGroup") {
+                    self.attribute(child, out, depth + 1);
+                }
+            }
+            return;
+        }
+        let usage = self.loader.attribute(site, "use").unwrap_or_default().to_owned();
+        let (name, declaration) = if let Some(written) = self.loader.attribute(site, "ref").map(str::to_owned) {
+            let name = self.loader.qname(&written, site);
+            let declaration =
+                if &*name.namespace == XML { None } else { self.loader.global(Global::Attribute, &name, site) };
+            (name, declaration)
+        } else {
+            let Some(local) = self.loader.attribute(site, "name") else { return };
+            let file = &self.loader.files[site.0];
+            let qualified =
+                self.loader.attribute(site, "form").map_or(file.attributes_qualified, |form| form == "qualified");
+            (if qualified { QName::new(file.target.clone(), local) } else { QName::local(local) }, Some(site))
+        };
+        out.attributes.retain(|known| known.name != name);
+        if usage == "prohibited" {
+            return;
+        }
+        let value = declaration.map_or_else(Simple::default, |declaration| self.typed(declaration, "type", depth));
+        out.attributes.push(Attribute { name, required: usage == "required", value });
+    }
+
+    /// The simple type an attribute names, or the one written inside.
+    fn typed(&mut self, site: Site, by: &str, depth: usize) -> Simple {
+        if let Some(written) = self.loader.attribute(site, by).map(str::to_owned) {
+            return self.simple_named(&written, site, depth);
+        }
+        match self.loader.first(site, &["simpleType"]) {
+            Some(definition) => self.simple(definition, depth + 1),
+            None => Simple::default(),
+        }
+    }
+
+    fn simple_named(&mut self, written: &str, site: Site, depth: usize) -> Simple {
+        let name = self.loader.qname(written, site);
+        if &*name.namespace == XS {
+            return self.built_in_simple(&name.local, site);
+        }
+        match self.loader.global(Global::Type, &name, site) {
+            Some(definition) => self.simple(definition, depth + 1),
+            None => Simple::default(),
+        }
+    }
+
+    fn simple(&mut self, site: Site, depth: usize) -> Simple {
+        if depth > MAX_DEPTH {
+            self.too_deep(site);
+            return Simple::default();
+        }
+        let Some(derivation) = self.loader.first(site, &["restriction", "list", "union"]) else {
+            return Simple::default();
+        };
+        match self.loader.kind(derivation) {
+            "restriction" => {
+                let mut value = self.typed(derivation, "base", depth);
+                self.facets(derivation, &mut value);
+                value
+            }
+            "list" => {
+                let item = self.typed(derivation, "itemType", depth);
+                Simple { kind: item.kind, list: true, ..Simple::default() }
+            }
+            _ => {
+                let written = self.loader.attribute(derivation, "memberTypes").unwrap_or_default().to_owned();
+                let mut members: Vec<Simple> =
+                    written.split_ascii_whitespace().map(|name| self.simple_named(name, derivation, depth)).collect();
+                for child in self.loader.children(derivation) {
+                    if self.loader.kind(child) == "simpleType" {
+                        members.push(self.simple(child, depth + 1));
+                    }
+                }
+                let closed = members.iter().all(|member| !member.enumeration.is_empty());
+                let words = members.into_iter().flat_map(|member| member.enumeration);
+                Simple { enumeration: if closed { words.collect() } else { Vec::new() }, ..Simple::default() }
+            }
+        }
+    }
+
+    fn facets(&mut self, site: Site, value: &mut Simple) {
+        let mut words = Vec::new();
+        for facet in self.loader.children(site) {
+            let Some(text) = self.loader.attribute(facet, "value") else { continue };
+            let number = text.trim().parse().ok();
+            match self.loader.kind(facet) {
+                "enumeration" => words.push(Arc::from(text)),
+                "length" => (value.min_length, value.max_length) = (number, number),
+                "minLength" => value.min_length = number,
+                "maxLength" => value.max_length = number,
+                "totalDigits" => value.total_digits = number,
+                "fractionDigits" => value.fraction_digits = number,
+                _ => (),
+            }
+        }
+        if !words.is_empty() {
+            value.enumeration = words;
+        }
+    }
+
+    fn occurs(&mut self, site: Site) -> (u32, Option<u32>) {
+        let min = self.loader.attribute(site, "minOccurs").and_then(|text| text.trim().parse().ok()).unwrap_or(1);
+        let max = match self.loader.attribute(site, "maxOccurs").map(str::trim) {
+            None => Some(1),
+            Some("unbounded") => None,
+            Some(text) => Some(text.parse().unwrap_or(1)),
+        };
+        (min, max)
+    }
+
+    fn too_deep(&mut self, site: Site) {
+        let text = format!("derivations or groups nest deeper than {MAX_DEPTH}, or in a circle");
+        self.loader.report(code::UNSUPPORTED, text, site);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(files: &[(&str, &str)]) -> Result<Model, Problems> {
+        let owned: Vec<(String, String)> = files
+            .iter()
+            .map(|(name, body)| {
+                let head = r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema""#;
+                ((*name).to_owned(), format!("{head} {body}</xs:schema>"))
+            })
+            .collect();
+        let resolve = |name: &str| owned.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone().into_bytes());
+        Model::load(&resolve, files[0].0)
+    }
+
+    fn shown(model: &Model, of: TypeId) -> Vec<String> {
+        let show = |child: &Child| {
+            let max = child.max.map_or("*".to_owned(), |max| max.to_string());
+            format!("{} {}..{max}{}", child.name, child.min, if child.in_choice { " choice" } else { "" })
+        };
+        model.get(of).children.iter().map(show).collect()
+    }
+
+    #[test]
+    fn children_are_known_with_order_and_number_through_includes_groups_and_extensions() {
+        let model = model(&[
+            (
+                "a/main.xsd",
+                r#"xmlns:t="urn:t" targetNamespace="urn:t" elementFormDefault="qualified">
+                <xs:include schemaLocation="../b/parts.xsd"/>
+                <xs:element name="order" type="t:Order"/>
+                <xs:complexType name="Order"><xs:complexContent><xs:extension base="t:Base">
+                  <xs:sequence>
+                    <xs:group ref="t:who"/>
+                    <xs:choice><xs:element name="cash" type="xs:decimal"/><xs:element name="card" type="xs:string"/></xs:choice>
+                    <xs:element name="line" maxOccurs="unbounded"><xs:complexType>
+                      <xs:sequence minOccurs="0"><xs:element name="item" type="xs:string"/><xs:element ref="t:order" minOccurs="0"/></xs:sequence>
+                      <xs:attributeGroup ref="t:marks"/>
+                    </xs:complexType></xs:element>
+                  </xs:sequence></xs:extension></xs:complexContent></xs:complexType>"#,
+            ),
+            (
+                "b/parts.xsd",
+                r#">
+                <xs:complexType name="Base"><xs:sequence><xs:element name="id" type="Short"/></xs:sequence></xs:complexType>
+                <xs:group name="who"><xs:sequence><xs:element name="name" type="xs:string" minOccurs="0"/></xs:sequence></xs:group>
+                <xs:attributeGroup name="marks"><xs:attribute name="no" type="xs:int" use="required"/></xs:attributeGroup>
+                <xs:simpleType name="Short"><xs:restriction base="xs:string"><xs:maxLength value="3"/></xs:restriction></xs:simpleType>"#,
+            ),
+        ])
+        .expect("a good schema");
+        let order = model.get(TypeId::DOCUMENT).children[0].of;
+        assert_eq!(
+            shown(&model, order),
+            ["{urn:t}id 1..1", "{urn:t}name 0..1", "{urn:t}cash 0..1 choice", "{urn:t}card 0..1 choice", "{urn:t}line 1..*"]
+        );
+        let line = model.get(order).child(&QName::new("urn:t", "line")).expect("a line").of;
+        assert_eq!(shown(&model, line), ["{urn:t}item 0..1", "{urn:t}order 0..1"]);
+        assert!(model.get(line).attribute(&QName::local("no")).expect("@no").required);
+        let id = model.get(model.get(order).children[0].of);
+        assert_eq!(id.value.as_ref().and_then(|value| value.max_length), Some(3));
+        assert_eq!(model.descendants_named(TypeId::DOCUMENT, &QName::new("urn:t", "order")), [order]);
+        assert_eq!(model.parent(line), Some(order));
+    }
+
+    #[test]
+    fn every_unknown_reference_is_reported_with_its_place() {
+        let problems = model(&[(
+            "main.xsd",
+            r#">
+            <xs:include schemaLocation="gone.xsd"/>
+            <xs:element name="a" type="Tpye"/>
+            <xs:simpleType name="Type"><xs:restriction base="xs:strng"/></xs:simpleType>
+            <xs:element name="b" type="Type"/>"#,
+        )])
+        .expect_err("problems");
+        let shown: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "main.xsd:2:13: error XD-S001: the schema file `gone.xsd` cannot be found",
+                "main.xsd:3:13: error XD-S003: `Tpye` is not declared (did you mean `Type`?)",
+                "main.xsd:4:40: error XD-S003: XML Schema has no type `strng`",
+            ]
+        );
+    }
+
+    #[test]
+    fn circles_end_in_a_problem() {
+        let problems = model(&[(
+            "main.xsd",
+            r#"><xs:element name="a" type="A"/>
+            <xs:complexType name="A"><xs:complexContent><xs:extension base="A"/></xs:complexContent></xs:complexType>"#,
+        )])
+        .expect_err("a circle");
+        assert_eq!(problems.0[0].code, code::UNSUPPORTED);
+    }
 }

@@ -109,7 +109,8 @@ async fn messages(State(operations): State<Operations>, Query(query): Query<List
         filter.delivery_state = DeliveryState::parse(state).filter(|_| state != "parked");
         filter.state = MessageState::parse(state);
         if filter.state.is_none() && filter.delivery_state.is_none() {
-            let body = json!({"title": "unknown state", "status": 400, "detail": format!("there is no state `{state}`")});
+            let body =
+                json!({"title": "unknown state", "status": 400, "detail": format!("there is no state `{state}`")});
             return (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, PROBLEM)], Json(body)).into_response();
         }
     }

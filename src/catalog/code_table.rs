@@ -152,9 +152,12 @@ impl CodeTables {
                 && (row.from.is_empty() || row.from.as_str() <= occasion.date)
                 && (row.to.is_empty() || row.to.as_str() >= occasion.date)
         };
-        let row = table.rows.get(value)?.iter().filter(fits).max_by_key(|row| {
-            (!row.site.is_empty(), !row.system.is_empty(), !row.from.is_empty())
-        })?;
+        let row = table
+            .rows
+            .get(value)?
+            .iter()
+            .filter(fits)
+            .max_by_key(|row| (!row.site.is_empty(), !row.system.is_empty(), !row.from.is_empty()))?;
         Some(Found { target: &row.target, place: format!("{}:{}", table.file, row.line) })
     }
 }
@@ -208,13 +211,15 @@ mod tests {
 
     #[test]
     fn bad_rows_are_named_and_good_ones_stay() {
-        let (tables, problems) = table(
-            "value,target,system,site,from,to,note\na,1,,,,,\na,2,,,,,\nb,1,,,2026-13-01,,\nc\nd,4,,,,,\n",
-        );
+        let (tables, problems) =
+            table("value,target,system,site,from,to,note\na,1,,,,,\na,2,,,,,\nb,1,,,2026-13-01,,\nc\nd,4,,,,,\n");
         let lines: Vec<u32> = problems.0.iter().map(|problem| problem.place.line).collect();
         assert_eq!(lines, [3, 4, 5], "{problems}");
         let occasion = Occasion { system: "", site: "", date: "2026-01-01" };
-        assert_eq!(tables.find("department", "d", occasion).map(|found| found.place).as_deref(), Some("codes/department.csv:6"));
+        assert_eq!(
+            tables.find("department", "d", occasion).map(|found| found.place).as_deref(),
+            Some("codes/department.csv:6")
+        );
     }
 
     #[test]

@@ -159,12 +159,7 @@ fn types_of(catalog: &Catalog) -> Vec<String> {
         .collect()
 }
 
-fn systems(
-    library: &Library,
-    environment: &dyn Environment,
-    catalog: &mut Catalog,
-    problems: &RefCell<Problems>,
-) {
+fn systems(library: &Library, environment: &dyn Environment, catalog: &mut Catalog, problems: &RefCell<Problems>) {
     let folder = library.folder().unwrap_or(Path::new("."));
     let reader = Reader { environment, folder, problems };
     for path in library.list("systems", ".yaml") {
@@ -266,8 +261,7 @@ fn check(catalog: &Catalog, draft: Draft<'_>, file: &Arc<str>, problems: &RefCel
                 continue;
             };
             if whole && mapping.from() != document_type {
-                let text =
-                    format!("mapping `{}` takes `{}`, but gets `{document_type}`", name.text, mapping.from());
+                let text = format!("mapping `{}` takes `{}`, but gets `{document_type}`", name.text, mapping.from());
                 extend(problems, [Problem::new(code::TYPE_MISMATCH, text).at(name.place.clone())]);
             }
             mapping.to().clone_into(&mut document_type);

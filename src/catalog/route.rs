@@ -85,12 +85,7 @@ impl<'a> Named<'a> {
     }
 }
 
-pub(super) fn draft<'a>(
-    node: &'a Yaml,
-    file: &'a Arc<str>,
-    stem: &str,
-    problems: &'a RefCell<Problems>,
-) -> Draft<'a> {
+pub(super) fn draft<'a>(node: &'a Yaml, file: &'a Arc<str>, stem: &str, problems: &'a RefCell<Problems>) -> Draft<'a> {
     let fields = Fields::new(node, file, problems);
     let id = fields.text("route").unwrap_or(stem).to_owned();
     super::check_name(&id, node, file, problems);

@@ -30,14 +30,19 @@ pub fn resolve(text: &str, environment: &dyn Environment) -> Result<Secret, Prob
             Problem::new(code::SECRET, format!("the environment has no variable `{name}`"))
                 .hint(format!("set {name} where the daemon starts"))
         })?,
-        Some(("file", path)) => environment
-            .secret_file(Path::new(path))
-            .map_err(|error| Problem::new(code::SECRET, format!("the secret's file `{path}` cannot be used: {error}")))?,
+        Some(("file", path)) => environment.secret_file(Path::new(path)).map_err(|error| {
+            Problem::new(code::SECRET, format!("the secret's file `{path}` cannot be used: {error}"))
+        })?,
         _ => {
             return Err(Problem::new(code::SECRET, "a secret is `${env:NAME}` or `${file:/path}`"));
         }
     };
-    Ok(Secret::new(format!("{}{}{}", &text[..start], value.trim_end_matches(['\n', '\r']), &text[start + length + 1..])))
+    Ok(Secret::new(format!(
+        "{}{}{}",
+        &text[..start],
+        value.trim_end_matches(['\n', '\r']),
+        &text[start + length + 1..]
+    )))
 }
 
 #[cfg(test)]

@@ -106,7 +106,9 @@ impl Reader<'_> {
         for (key, value) in fields.entries("settings") {
             setting_places.insert(key.text.clone(), key.place(file));
             match value.text() {
-                Some(text) => drop(settings.insert(key.text.clone(), self.secret(text, value, file).expose().to_owned())),
+                Some(text) => {
+                    drop(settings.insert(key.text.clone(), self.secret(text, value, file).expose().to_owned()))
+                }
                 None => drop(settings.insert(key.text.clone(), String::new())),
             }
         }
@@ -215,9 +217,9 @@ impl Reader<'_> {
                 headers.insert(name.text.clone(), text.expose().to_owned());
             }
             let auth = http.block("auth").and_then(|auth| {
-                let bearer = auth.get("bearer").map(|value| {
-                    HttpAuth::Bearer(self.secret(value.text().unwrap_or_default(), value, auth.file()))
-                });
+                let bearer = auth
+                    .get("bearer")
+                    .map(|value| HttpAuth::Bearer(self.secret(value.text().unwrap_or_default(), value, auth.file())));
                 let basic = auth.block("basic").map(|basic| {
                     let user = basic.required_text("user").unwrap_or_default().to_owned();
                     let password = self.required_secret(&basic, "password");
@@ -261,7 +263,8 @@ impl Reader<'_> {
             file.finish();
         }
         if let Some(block) = ways.block("encoding") {
-            encoding.syntax = block.word("syntax", &[("xml", Syntax::Xml), ("json", Syntax::Json)]).unwrap_or(Syntax::Xml);
+            encoding.syntax =
+                block.word("syntax", &[("xml", Syntax::Xml), ("json", Syntax::Json)]).unwrap_or(Syntax::Xml);
             if let Some(label) = block.text("charset") {
                 match Charset::for_label(label) {
                     Some(charset) => encoding.charset = charset,

@@ -19,7 +19,7 @@ use crate::{
     base::Limits,
     catalog::Catalog,
     format::{ReadOptions, Syntax, WriteOptions, read, write},
-    mapping::compare,
+    mapping::{Difference, compare},
 };
 
 /// What `test` takes.
@@ -64,9 +64,9 @@ pub fn test(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> {
         print_json(&json!({"passed": ran.len() - failed, "failed": failed, "cases": cases}));
     } else {
         if failed > 0 {
-            super::outcome::show_problems(problems.0.iter().filter(|problem| {
-                problem.severity == crate::base::Severity::Error
-            }));
+            super::outcome::show_problems(
+                problems.0.iter().filter(|problem| problem.severity == crate::base::Severity::Error),
+            );
         }
         for case in &ran {
             let word = match (case.problems.is_empty(), case.updated) {
@@ -167,11 +167,12 @@ fn run(catalog: &Catalog, folder: &Path, update: bool, limits: &Limits) -> Resul
             let expected =
                 read(&expected, syntax, &options).map_err(|problem| one(in_file(problem, &path).to_string()))?;
             let differences = compare(&expected.document, &mapped);
-            if differences.is_empty() {
-                Ok(false)
-            } else {
-                Err(differences.iter().map(ToString::to_string).collect())
-            }
+            if differences.is_empty() { Ok(false) } else { Err(differences.iter().map(shown).collect()) }
         }
     }
+}
+
+fn shown(difference: &Difference) -> String {
+    let side = |text: &Option<String>| text.as_ref().map_or_else(|| "nothing".to_owned(), |text| format!("`{text}`"));
+    format!("{}: expected {}, got {}", difference.path, side(&difference.expected), side(&difference.actual))
 }

@@ -10,8 +10,10 @@ use crate::{app, config};
 
 /// What `check` takes.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  crossdock check\n  crossdock check --config examples/dealer-group/crossdock.toml\n  \
-    crossdock check --json | jq '.problems[].text'\n  crossdock check --reference > crossdock.toml")]
+#[command(
+    after_help = "Examples:\n  crossdock check\n  crossdock check --config examples/dealer-group/crossdock.toml\n  \
+    crossdock check --json | jq '.problems[].text'\n  crossdock check --reference > crossdock.toml"
+)]
 pub struct Arguments {
     /// Treat warnings as errors.
     #[arg(long)]

@@ -114,7 +114,6 @@ impl<'a> TrialHost<'a> {
     }
 }
 
-
 impl Host for TrialHost<'_> {
     fn code(&self, table: &str, value: &str) -> CodeAnswer {
         if let Some(rows) = self.context.codes.get(table) {

@@ -25,11 +25,13 @@ use crate::{
 
 /// What `map` takes.
 #[derive(clap::Args)]
-#[command(after_help = "The settings file is looked for beside FILE and in the folders above it, so that its code tables are \
+#[command(
+    after_help = "The settings file is looked for beside FILE and in the folders above it, so that its code tables are \
     used.\nAn entity without a cross reference is taken to have the same id in the target system.\n\nExamples:\n  \
     crossdock map examples/dealer-group/messages/order-1.xml --mapping u8/hub-sales-order-to-saleorder\n  \
     crossdock map order.json --mapping u8/hub-sales-order-to-saleorder --explain\n  \
-    crossdock map order.xml --mapping u8/hub-sales-order-to-saleorder --system u8-east --envelope --raw > out.xml")]
+    crossdock map order.xml --mapping u8/hub-sales-order-to-saleorder --system u8-east --envelope --raw > out.xml"
+)]
 pub struct Arguments {
     /// The document, XML or JSON.
     file: PathBuf,
@@ -203,7 +205,12 @@ fn show(common: &Common, explanation: &Explanation) -> Result<(), Failed> {
         }
         for code in &field.codes {
             let row = code.row.as_deref().unwrap_or("-");
-            println!("    code    {}: {} → {} ({row})", code.table, code.value, code.result.as_deref().unwrap_or("none"));
+            println!(
+                "    code    {}: {} → {} ({row})",
+                code.table,
+                code.value,
+                code.result.as_deref().unwrap_or("none")
+            );
         }
         for xref in &field.xrefs {
             println!("    xref    {} {} → {}", xref.entity, xref.id, xref.result.as_deref().unwrap_or("none"));

@@ -1,6 +1,6 @@
 //! `crossdock messages`: what came in and what became of it, straight from the journal, beside a running hub or without.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Table, presets};
 use serde_json::json;
 
 use super::{Common, Exit, Failed, outcome::print_json};
@@ -187,7 +187,13 @@ fn print_message(view: &MessageView, content: bool) {
         }
         for attempt in &delivery.attempts {
             let status = attempt.status.map_or_else(String::new, |status| format!(" {status}"));
-            println!("  attempt {} {} {}{status} {}", attempt.number, attempt.ended_at, attempt.outcome.as_str(), attempt.detail);
+            println!(
+                "  attempt {} {} {}{status} {}",
+                attempt.number,
+                attempt.ended_at,
+                attempt.outcome.as_str(),
+                attempt.detail
+            );
         }
         if content {
             if let Some(output) = &delivery.output {
@@ -217,7 +223,10 @@ async fn counts(common: &Common, reader: &SqliteReader) -> Result<Exit, Failed> 
         print_json(&counts_json(&counts));
     } else {
         println!("messages  {} accepted in all", counts.total);
-        println!("          {} undecided, {} routed, {} parked, {} filtered, {} skipped", counts.accepted, counts.routed, counts.parked, counts.filtered, counts.skipped);
+        println!(
+            "          {} undecided, {} routed, {} parked, {} filtered, {} skipped",
+            counts.accepted, counts.routed, counts.parked, counts.filtered, counts.skipped
+        );
         for row in &counts.deliveries {
             println!("{} → {}\t{}\t{}", row.route, row.destination, row.state.as_str(), row.count);
         }

@@ -27,14 +27,19 @@ pub use outcome::{Exit, Failed};
 
 /// Takes XML and JSON messages in, keeps them safe, maps them, delivers them in order, and shows what became of each.
 #[derive(Parser)]
-#[command(name = "crossdock", version, max_term_width = 120, after_help = "Examples:\n  \
+#[command(
+    name = "crossdock",
+    version,
+    max_term_width = 120,
+    after_help = "Examples:\n  \
     crossdock demo                               see it work, with two simulated ERPs\n  \
     crossdock check                              check settings, routes, mappings, schemas and code tables\n  \
     crossdock map order.xml --mapping u8/hub-sales-order-to-saleorder --explain\n  \
     crossdock run                                run the hub with ./crossdock.toml\n  \
     crossdock messages list --state parked       what is stuck, and why\n\n\
     Exit codes: 0 ok, 1 failed, 2 usage or settings, 3 not found, 4 permission, 5 unreachable, 6 partly succeeded,\n\
-    7 problems found, 8 conflict, 9 timeout, 70 journal failure, 78 bad configuration")]
+    7 problems found, 8 conflict, 9 timeout, 70 journal failure, 78 bad configuration"
+)]
 struct Arguments {
     #[command(flatten)]
     common: Common,

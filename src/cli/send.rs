@@ -62,8 +62,8 @@ pub async fn send(common: &Common, arguments: &Arguments) -> Result<Exit, Failed
     };
     let mut results = Vec::new();
     for file in &arguments.files {
-        let bytes = std::fs::read(file)
-            .map_err(|error| Failed::new(Exit::NotFound, format!("{}: {error}", file.display())))?;
+        let bytes =
+            std::fs::read(file).map_err(|error| Failed::new(Exit::NotFound, format!("{}: {error}", file.display())))?;
         let media_type = Syntax::sniff(None, &bytes).map_or("application/octet-stream", Syntax::media_type);
         let mut request = client.post(&url).header("content-type", media_type).body(bytes);
         if let Some(key) = &arguments.key {

@@ -15,11 +15,13 @@ use crate::{
 
 /// What `simulate` takes.
 #[derive(clap::Args)]
-#[command(after_help = "Faults: the name of a reply in the profile's simulator.yaml (error, hollow, duplicate, html, …), \
+#[command(
+    after_help = "Faults: the name of a reply in the profile's simulator.yaml (error, hollow, duplicate, html, …), \
     `silence`, `cut`, `slow=2s`, `status=503`.\n`:N` behind it means every Nth request.\n\nExamples:\n  \
     crossdock simulate u8 --listen 127.0.0.1:18101\n  \
     crossdock simulate u8 --fault hollow:10 --fault silence:25 --record received.jsonl\n  \
-    curl http://127.0.0.1:18101/_received")]
+    curl http://127.0.0.1:18101/_received"
+)]
 pub struct Arguments {
     /// The profile to play, as in `u8`.
     profile: String,
@@ -35,7 +37,12 @@ pub struct Arguments {
 }
 
 /// Builds a partner from a profile's simulator file.
-pub fn partner(library: &Library, profile: &str, faults: Faults, record: Option<std::fs::File>) -> Result<Partner, Failed> {
+pub fn partner(
+    library: &Library,
+    profile: &str,
+    faults: Faults,
+    record: Option<std::fs::File>,
+) -> Result<Partner, Failed> {
     let path = format!("mappings/{profile}/simulator.yaml");
     if library.read(&path).ok().flatten().is_none() {
         let known: Vec<String> = library
@@ -66,12 +73,13 @@ pub async fn simulate(common: &Common, arguments: &Arguments) -> Result<Exit, Fa
     for fault in &arguments.fault {
         faults.add(fault).map_err(|error| Failed::new(Exit::Usage, error))?;
     }
-    let record = match &arguments.record {
-        Some(path) => Some(OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
-            Failed::new(Exit::Failed, format!("{} cannot be written: {error}", path.display()))
-        })?),
-        None => None,
-    };
+    let record =
+        match &arguments.record {
+            Some(path) => Some(OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
+                Failed::new(Exit::Failed, format!("{} cannot be written: {error}", path.display()))
+            })?),
+            None => None,
+        };
     let partner = partner(&Library::over(&settings.hub.content), &arguments.profile, faults, record)?;
     let listener = TcpListener::bind(arguments.listen)
         .await
@@ -80,7 +88,8 @@ pub async fn simulate(common: &Common, arguments: &Arguments) -> Result<Exit, Fa
     eprintln!("{} simulated on http://{address}/ — what came in: http://{address}/_received", arguments.profile);
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
-    let serving = serve(listener, partner.router(), &HttpInConfig::default(), shutdown);
+    let config = HttpInConfig::default();
+    let serving = serve(listener, partner.router(), &config, shutdown);
     tokio::select! {
         ended = serving => ended.map_err(|error| Failed::new(Exit::Failed, error))?,
         _ = tokio::signal::ctrl_c() => stop.cancel(),

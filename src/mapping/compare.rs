@@ -51,7 +51,8 @@ impl Comparing<'_> {
             let others = index.get(name).map(|nodes| nodes.as_slice()).unwrap_or_default();
             let many = nodes.len().max(others.len()) > 1;
             for at in 0..nodes.len().max(others.len()) {
-                let step = if many { format!("{path}/{}[{}]", name.local, at + 1) } else { format!("{path}/{}", name.local) };
+                let step =
+                    if many { format!("{path}/{}[{}]", name.local, at + 1) } else { format!("{path}/{}", name.local) };
                 match (nodes.get(at), others.get(at)) {
                     (Some(ours), Some(theirs)) => self.children(*ours, *theirs, &step),
                     (Some(ours), None) => self.note(step, Some(self.expected.string_value(*ours).into_owned()), None),
@@ -66,7 +67,10 @@ impl Comparing<'_> {
             }
             for node in nodes {
                 let value = self.actual.string_value(*node).into_owned();
-                let step = format!("{path}{}", self.actual.path(*node).rsplit('/').next().map_or_else(String::new, |s| format!("/{s}")));
+                let step = format!(
+                    "{path}{}",
+                    self.actual.path(*node).rsplit('/').next().map_or_else(String::new, |s| format!("/{s}"))
+                );
                 self.note(step, None, Some(value));
             }
         }

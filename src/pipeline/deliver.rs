@@ -12,9 +12,7 @@ use crate::{
     catalog::{Catalog, System},
     format::{ReadOptions, Syntax, charset_of_media_type, read},
     profile::{Meaning, Outcome as ReplyOutcome},
-    store::{
-        AttemptOutcome, Hold, Leased, NewAttempt, NewXref, Next, Output, Reason, StoreError, WaitKey,
-    },
+    store::{AttemptOutcome, Hold, Leased, NewAttempt, NewXref, Next, Output, Reason, StoreError, WaitKey},
     telemetry::metric,
     transport::{
         Answer, Outgoing,
@@ -270,7 +268,12 @@ impl Delivering {
 
     /// The reply as a document. Partners often name no character set: when the bytes are not what they seem, the one we
     /// speak to the system in is tried.
-    fn read_reply(&self, system: &System, content_type: Option<&str>, body: &[u8]) -> Option<crate::document::Document> {
+    fn read_reply(
+        &self,
+        system: &System,
+        content_type: Option<&str>,
+        body: &[u8],
+    ) -> Option<crate::document::Document> {
         let syntax = Syntax::sniff(None, body).or_else(|| Syntax::sniff(content_type, body))?;
         let named = content_type.and_then(charset_of_media_type).and_then(Result::ok);
         [named, None, Some(system.encoding.charset)].into_iter().find_map(|charset| {

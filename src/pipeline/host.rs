@@ -72,7 +72,8 @@ impl<'a> RunHost<'a> {
     /// The key under which a cross reference is kept.
     #[must_use]
     pub fn xref_key(&self, entity: &str, id: &str, system: Option<&str>) -> XrefKey {
-        let source = self.catalog.system(&self.facts.system).map_or(self.facts.system.as_str(), |system| &system.ids_of);
+        let source =
+            self.catalog.system(&self.facts.system).map_or(self.facts.system.as_str(), |system| &system.ids_of);
         XrefKey {
             entity: entity.to_owned(),
             source_system: source.to_owned(),

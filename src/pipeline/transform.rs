@@ -145,9 +145,9 @@ fn decide(hub: &Hub, catalog: &Catalog, work: &Work) -> Result<Plan, (&'static s
         for target in &route.targets {
             let wanted = match &target.when {
                 None => true,
-                Some(when) => when
-                    .holds(&decoded.document, &Budget::new(hub.limits.evaluation_steps))
-                    .map_err(failed)?,
+                Some(when) => {
+                    when.holds(&decoded.document, &Budget::new(hub.limits.evaluation_steps)).map_err(failed)?
+                }
             };
             if !wanted {
                 continue;

@@ -21,7 +21,9 @@ pub enum Fault {
 
 /// A fault was not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no fault: use a reply's name, `silence`, `cut`, `slow=2s` or `status=503`, with `:N` for every Nth request")]
+#[error(
+    "`{0}` is no fault: use a reply's name, `silence`, `cut`, `slow=2s` or `status=503`, with `:N` for every Nth request"
+)]
 pub struct FaultError(String);
 
 impl FromStr for Fault {

@@ -48,8 +48,20 @@ rabbit_server() {
     done
 }
 
+# Below the range the system gives to clients: a reconnecting client must not sit on a stopped broker's port.
 free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    python3 - <<'END'
+import random, socket
+while True:
+    port = random.randint(20000, 32000)
+    with socket.socket() as attempt:
+        try:
+            attempt.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+    print(port)
+    break
+END
 }
 
 # PostgreSQL refuses to run as root; it gets the package's own account then. A plain command, so that its pid is known.
@@ -118,7 +130,7 @@ END
     "$base/rabbit/control" start >"$base/rabbit.log" 2>&1 &
     pids+=($!)
     await RabbitMQ "$base/rabbit.log" "$base/rabbit/control" await_startup --timeout 5
-    export CROSSDOCK_TEST_AMQP="amqp://guest:guest@127.0.0.1:$port/%2f" CROSSDOCK_TEST_RABBITMQ="$base/rabbit/control"
+    export CROSSDOCK_TEST_AMQP="amqp://guest:guest@127.0.0.1:$port/%2f" CROSSDOCK_TEST_RABBITMQCTL="$base/rabbit/control"
     say "RabbitMQ on port $port"
 }
 

@@ -283,6 +283,19 @@ impl<'a> Compiler<'a> {
         block
     }
 
+    /// The outermost block: it stands for the document, so it is there once and holds elements only.
+    pub fn root(&mut self, node: &Yaml) -> Block {
+        for (key, _) in node.entries() {
+            if matches!(key.text.as_str(), "$each" | "$if" | "#text") || key.text.starts_with('@') {
+                let text = format!("`{}` cannot stand at the top of the output", key.text);
+                let problem = Problem::new(code::WRONG_FORM, text).at(key.place(self.file).with_path("output"));
+                self.report(problem.hint("put it into the root element"));
+            }
+        }
+        let target = self.scope.environment.target.map(|_| TypeId::DOCUMENT);
+        self.block(node, target, self.root_type(), Policy::default(), "output")
+    }
+
     /// Puts the parts in the target's order.
     fn settle_order(&self, block: &mut Block, orders: Vec<u32>) {
         let mut numbered: Vec<(u32, Part)> = orders.into_iter().zip(block.parts.drain(..)).collect();

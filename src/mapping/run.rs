@@ -406,7 +406,7 @@ impl<'t> Writing<'t> {
             let part = match part {
                 Part::Field(field) => self.field(scope, field, Form::Element)?,
                 Part::Block { name, block, item } => self.block(scope, block, *name, *item)?,
-                Part::Copy(rule) => self.copy(scope, rule, came != Came::Absent)?,
+                Part::Copy(rule) => self.copy(scope, rule)?,
             };
             came = came.and(part);
             parts.push(part);
@@ -662,7 +662,7 @@ impl<'t> Writing<'t> {
         }
     }
 
-    fn copy(&mut self, scope: &Scope<'_>, rule: &Rule, has_content: bool) -> Result<Came, Failure> {
+    fn copy(&mut self, scope: &Scope<'_>, rule: &Rule) -> Result<Came, Failure> {
         let Some(value) = scope.value(rule)? else { return Ok(Came::Missing) };
         let mut came = Came::Absent;
         for item in value.items() {
@@ -673,16 +673,13 @@ impl<'t> Writing<'t> {
             };
             let Some(tree) = scope.shared.documents.get(usize::from(*document)) else { continue };
             let kind = tree.kind(*node);
-            let misplaced = match kind {
-                Kind::Attribute => self.path.is_empty() || has_content && self.builder.document().is_empty(),
-                Kind::Text => self.path.is_empty(),
-                _ => false,
-            };
             if self.builder.len().saturating_add(tree.end(*node) - node.index()) > self.max_nodes {
                 return Err(self.too_large(scope, rule.line, rule.column));
             }
             self.builder.copy(tree, *node);
-            if misplaced || (kind == Kind::Attribute && self.builder.len() == before) {
+            // The builder takes no attribute behind content or at the top.
+            let refused = kind == Kind::Attribute && self.builder.len() == before;
+            if refused || (kind == Kind::Text && self.path.is_empty()) {
                 let text = "an attribute or text was to be copied where none may stand: at the top, or behind content";
                 return Err(self.wrong(scope, rule, code::MISPLACED_COPY, text.into()).into());
             }

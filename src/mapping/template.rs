@@ -5,14 +5,13 @@ use std::{cell::RefCell, sync::Arc};
 use super::{
     Environment, Explanation, Failure,
     compile::Compiler,
-    plan::{Block, OutputName, Policy, Rule},
+    plan::{Block, OutputName, Rule},
     run::{Answers, Writing, with_scope},
 };
 use crate::{
     base::{Limits, Problems},
     content::Yaml,
     document::Document,
-    schema::TypeId,
     xpath::{Host, Symbols, Value},
 };
 
@@ -73,8 +72,7 @@ impl Template {
         let root_type = compiler.root_type();
         let lets = lets.map(|lets| compiler.lets(lets, root_type)).unwrap_or_default();
         let assertions = assertions.iter().filter_map(|assertion| compiler.assertion(assertion, root_type)).collect();
-        let target = scope.environment.target.map(|_| TypeId::DOCUMENT);
-        let mut root = compiler.block(output, target, root_type, Policy::default(), "output");
+        let mut root = compiler.root(output);
         root.lets.splice(0..0, lets);
         root.first_slot = scope.given.len();
         let (symbols, names) = compiler.finish();

@@ -55,3 +55,10 @@ impl Ids {
         format!("{}{}", kind.prefix(), uuid.simple())
     }
 }
+
+/// A UUIDv5 (RFC 9562 §5.5) of a name, in a namespace of our own: the same name gives the same UUID on every replay.
+#[must_use]
+pub fn name_based_uuid(name: &str) -> String {
+    let namespace = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, b"urn:crossdock:uuid");
+    uuid::Uuid::new_v5(&namespace, name.as_bytes()).hyphenated().to_string()
+}

@@ -49,7 +49,10 @@ impl<'a> Fields<'a> {
 
     /// The value of a key; `None` when absent or null.
     pub fn get(&self, key: &'static str) -> Option<&'a Yaml> {
-        self.known.borrow_mut().push(key);
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&key) {
+            known.push(key);
+        }
         self.node.get(key).filter(|value| value.data != Data::Null)
     }
 

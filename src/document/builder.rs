@@ -148,6 +148,15 @@ impl Builder {
         }
     }
 
+    /// Takes the innermost open element back, with all that is in it.
+    pub fn abandon(&mut self) {
+        if self.open.len() > 1
+            && let Some(id) = self.open.pop()
+        {
+            self.document.nodes.truncate(id as usize);
+        }
+    }
+
     /// Copies a node of another document, with all below it, to the current place.
     pub fn copy(&mut self, from: &Document, node: NodeId) {
         match from.kind(node) {

@@ -1,8 +1,559 @@
-//! Compiles mapping files.
-use super::*;
-pub(super) fn ends(_text: &str, _file: &Arc<str>) -> Result<Ends, Problems> {
-    Err(Problems::default())
+//! Compiles mapping files and output trees, collecting every problem.
+
+use std::{cell::RefCell, sync::Arc};
+
+use super::{
+    Ends, Environment, Mapping, Source, Template, TemplateScope, code,
+    plan::{Block, Expression, Field, LiteralKind, OnEmpty, OutputName, Part, Policy, Rule},
+    template::Assertion,
+};
+use crate::{
+    base::{Place, Problem, Problems, Sha256},
+    content::{Data, Fields, Key, Yaml, parse},
+    document::QName,
+    schema::{Child, Simple, Type, TypeId},
+    xpath::{Formula, Scope, SourceModel as _, Symbols, TypeRef},
+};
+
+/// Instructions of a later version.
+const LATER: &[&str] = &["$group-by", "$sort", "$choose", "$merge"];
+/// Instructions of this version.
+const INSTRUCTIONS: &[&str] = &["$each", "$if", "$let", "$copy", "$empty", "$null", "$use"];
+/// How many names a hint lists at most.
+const LISTED: usize = 16;
+
+pub(super) fn ends(text: &str, file: &Arc<str>) -> Result<Ends, Problems> {
+    let root = parse(text, file)?;
+    let problems = RefCell::default();
+    let fields = Fields::new(&root, file, &problems);
+    let ends = fields.required_text("from").zip(fields.required_text("to"));
+    drop(fields);
+    match ends {
+        Some((from, to)) => Ok(Ends { from: from.to_owned(), to: to.to_owned() }),
+        None => Err(problems.into_inner()),
+    }
 }
-pub(super) fn mapping(_text: &str, _file: &Arc<str>, _environment: &Environment<'_>) -> Result<Mapping, Problems> {
-    Err(Problems::default())
+
+pub(super) fn mapping(text: &str, file: &Arc<str>, environment: &Environment<'_>) -> Result<Mapping, Problems> {
+    let root = parse(text, file)?;
+    let problems = RefCell::default();
+    let fields = Fields::new(&root, file, &problems);
+    let from = fields.required_text("from").unwrap_or_default().to_owned();
+    let to = fields.required_text("to").unwrap_or_default().to_owned();
+    let namespaces = namespaces(&fields);
+    let scope = TemplateScope {
+        environment: *environment,
+        namespaces: &namespaces,
+        default_element_namespace: default_namespace(&fields, &namespaces),
+        given: &[],
+        fragments: fields.get("fragments"),
+    };
+    let (lets, assertions) = (fields.get("let"), fields.list("assert"));
+    let empty = Yaml { line: root.line, column: root.column, data: Data::Map(Vec::new()) };
+    let output = fields.required("output").unwrap_or(&empty);
+    fields.finish();
+    let template = Template::compile_asserting(lets, &assertions, output, file, &scope, &problems);
+    let mut problems = problems.into_inner();
+    problems.sort();
+    if problems.has_errors() {
+        return Err(problems);
+    }
+    Ok(Mapping { from, to, hash: Sha256::of(text.as_bytes()), template, warnings: problems })
+}
+
+/// The `namespaces` of a file: prefix and namespace.
+pub(crate) fn namespaces(fields: &Fields<'_>) -> Vec<(String, String)> {
+    let pair = |(key, value): &(Key, Yaml)| Some((key.text.clone(), value.text()?.to_owned()));
+    fields.entries("namespaces").iter().filter_map(pair).collect()
+}
+
+/// The `default-namespace` of a file, given as a prefix or as the namespace itself.
+pub(crate) fn default_namespace<'n>(fields: &Fields<'n>, namespaces: &'n [(String, String)]) -> Option<&'n str> {
+    let written = fields.text("default-namespace")?;
+    Some(namespaces.iter().find(|(prefix, _)| prefix == written).map_or(written, |(_, namespace)| namespace))
+}
+
+/// Compiles the parts of one file.
+pub(super) struct Compiler<'a> {
+    file: &'a Arc<str>,
+    scope: TemplateScope<'a>,
+    source: Option<Source<'a>>,
+    problems: &'a RefCell<Problems>,
+    symbols: RefCell<Symbols>,
+    variables: Vec<String>,
+    variable_types: Vec<Option<TypeRef>>,
+    names: Vec<OutputName>,
+    /// The fragments being inserted.
+    using: Vec<String>,
+}
+
+impl<'a> Compiler<'a> {
+    pub fn new(file: &'a Arc<str>, scope: TemplateScope<'a>, problems: &'a RefCell<Problems>) -> Self {
+        Self {
+            file,
+            scope,
+            source: scope.environment.source.map(Source),
+            problems,
+            symbols: RefCell::default(),
+            variables: scope.given.to_vec(),
+            variable_types: vec![None; scope.given.len()],
+            names: Vec::new(),
+            using: Vec::new(),
+        }
+    }
+
+    pub fn finish(self) -> (Symbols, Vec<OutputName>) {
+        (self.symbols.into_inner(), self.names)
+    }
+
+    /// The static type of the document node.
+    pub fn root_type(&self) -> Option<TypeRef> {
+        self.source.map(|source| source.root())
+    }
+
+    fn report(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// A formula or literal; `None` when it is neither (reported).
+    pub fn rule(&self, node: &Yaml, context: Option<TypeRef>) -> Option<Rule> {
+        let Data::Text { text, plain } = &node.data else {
+            let text = format!("expected a formula or a value, found {}", node.kind());
+            self.report(Problem::new(code::WRONG_FORM, text).at(node.place(self.file)));
+            return None;
+        };
+        let value = match text.strip_prefix('=') {
+            Some(formula) => Expression::Formula(self.formula(formula, node, context)?),
+            None => Expression::Literal { text: text.as_str().into(), kind: literal_kind(text, *plain) },
+        };
+        Some(Rule { value, line: node.line, column: node.column })
+    }
+
+    fn formula(&self, text: &str, node: &Yaml, context: Option<TypeRef>) -> Option<Formula> {
+        let scope = Scope {
+            namespaces: self.scope.namespaces,
+            default_element_namespace: self.scope.default_element_namespace,
+            variables: &self.variables,
+            variable_types: &self.variable_types,
+            model: self.source.as_ref().map(|source| source as _),
+            context,
+            code_tables: self.scope.environment.code_tables,
+            symbols: &self.symbols,
+            file: Some(self.file.clone()),
+            line: node.line,
+            column: node.column + 1,
+        };
+        match Formula::compile(text, &scope) {
+            Ok(formula) => Some(formula),
+            Err(problems) => {
+                self.problems.borrow_mut().0.extend(problems.0);
+                None
+            }
+        }
+    }
+
+    /// Variables, each seeing the ones before it. They stay in scope until the caller truncates the list.
+    pub fn lets(&mut self, node: &Yaml, context: Option<TypeRef>) -> Vec<Rule> {
+        if !matches!(node.data, Data::Map(_)) {
+            let text = format!("variables are a block of `name: value`, found {}", node.kind());
+            self.report(Problem::new(code::WRONG_FORM, text).at(node.place(self.file)));
+        }
+        let mut rules = Vec::new();
+        for (key, value) in node.entries() {
+            let rule = self.rule(value, context);
+            let static_type = rule.as_ref().and_then(Rule::static_type);
+            // A variable that does not compile keeps its slot, so that its uses are not reported as well.
+            rules.push(rule.unwrap_or_else(|| Rule::literal("", value)));
+            self.variables.push(key.text.clone());
+            self.variable_types.push(static_type);
+        }
+        rules
+    }
+
+    pub fn assertion(&self, node: &Yaml, context: Option<TypeRef>) -> Option<Assertion> {
+        let fields = Fields::new(node, self.file, self.problems);
+        let that = fields.required("that").and_then(|that| self.rule(that, context));
+        let message = fields.required_text("message");
+        fields.finish();
+        Some(Assertion { that: that?, message: message?.into() })
+    }
+
+    /// The entries of a block with `$use` replaced by what it names.
+    fn entries<'y>(&mut self, node: &'y Yaml) -> Vec<(&'y Key, &'y Yaml)>
+    where
+        'a: 'y,
+    {
+        let mut entries = Vec::new();
+        for (key, value) in node.entries() {
+            if key.text != "$use" {
+                entries.push((key, value));
+                continue;
+            }
+            let name = value.text().unwrap_or_default();
+            let fragments = self.scope.fragments.map(Yaml::entries).unwrap_or_default();
+            let Some((_, fragment)) = fragments.iter().find(|(known, _)| known.text == name) else {
+                let problem = Problem::new(code::UNKNOWN_FRAGMENT, format!("there is no fragment `{name}`"));
+                let known = fragments.iter().map(|(known, _)| known.text.as_str());
+                self.report(problem.at(value.place(self.file)).did_you_mean(name, known));
+                continue;
+            };
+            if self.using.iter().any(|used| used == name) {
+                let text = format!("the fragment `{name}` uses itself");
+                self.report(Problem::new(code::UNKNOWN_FRAGMENT, text).at(value.place(self.file)));
+                continue;
+            }
+            self.using.push(name.to_owned());
+            entries.extend(self.entries(fragment));
+            self.using.pop();
+        }
+        entries
+    }
+
+    /// A block of the output; `target` is the type of the element it fills.
+    pub fn block(
+        &mut self,
+        node: &Yaml,
+        target: Option<TypeId>,
+        context: Option<TypeRef>,
+        policy: Policy,
+        path: &str,
+    ) -> Block {
+        let target_type = target.zip(self.scope.environment.target).map(|(id, model)| model.get(id));
+        if !matches!(node.data, Data::Map(_)) {
+            let text = format!("expected a block of keys, found {}", node.kind());
+            self.report(Problem::new(code::WRONG_FORM, text).at(node.place(self.file).with_path(path)));
+        }
+        let outer_variables = self.variables.len();
+        let entries = self.entries(node);
+        let mut block = Block { line: node.line, column: node.column, first_slot: outer_variables, ..Block::default() };
+        let mut policy = policy;
+        let get = |name: &str| entries.iter().find(|(key, _)| key.text == name).map(|(_, value)| *value);
+        let mut context = context;
+        if let Some(each) = get("$each") {
+            block.each = self.rule(each, context);
+            context = block.each.as_ref().and_then(Rule::static_type);
+        }
+        if let Some(lets) = get("$let") {
+            block.lets = self.lets(lets, context);
+        }
+        block.condition = get("$if").and_then(|condition| self.rule(condition, context));
+        if let Some(written) = get("$empty").and_then(|node| self.on_empty(node)) {
+            policy.empty = written;
+        }
+        if let Some(written) = get("$null").and_then(|node| self.on_empty(node)) {
+            policy.null = written;
+        }
+        block.on_empty = if node.entries().is_empty() { OnEmpty::Keep } else { policy.empty };
+
+        let mut orders = Vec::new();
+        let mut last_order = 0;
+        for (key, value) in &entries {
+            let path = format!("{path}.{}", key.text);
+            if key.text.starts_with('$') {
+                if key.text == "$copy" {
+                    if let Some(rule) = self.rule(value, context) {
+                        block.parts.push(Part::Copy(rule));
+                        orders.push(last_order);
+                    }
+                } else {
+                    self.instruction(key, &path);
+                }
+            } else if let Some(name) = key.text.strip_prefix('@') {
+                block.attributes.extend(self.attribute(name, key, value, target_type, context, policy, &path));
+            } else if key.text == "#text" {
+                let simple = target_type.and_then(|target| target.value.clone());
+                if target_type.is_some_and(|target| target.value.is_none() && !target.open) {
+                    let text = "the target element holds elements only, no text";
+                    self.report(Problem::new(code::WRONG_FORM, text).at(key.place(self.file).with_path(&path)));
+                }
+                block.text = self.field(0, value, simple, context, policy, &path);
+            } else {
+                let before = block.parts.len();
+                let order = self.element(key, value, target_type, context, policy, &path, &mut block.parts);
+                last_order = order.unwrap_or(last_order);
+                orders.resize(orders.len() + block.parts.len() - before, last_order);
+            }
+        }
+        self.settle_order(&mut block, orders);
+        if let Some(target) = target_type {
+            self.requirements(&mut block, target, path);
+        }
+        self.variables.truncate(outer_variables);
+        self.variable_types.truncate(outer_variables);
+        block
+    }
+
+    /// The outermost block: it stands for the document, so it is there once and holds elements only.
+    pub fn root(&mut self, node: &Yaml) -> Block {
+        for (key, _) in node.entries() {
+            if matches!(key.text.as_str(), "$each" | "$if" | "#text") || key.text.starts_with('@') {
+                let text = format!("`{}` cannot stand at the top of the output", key.text);
+                let problem = Problem::new(code::WRONG_FORM, text).at(key.place(self.file).with_path("output"));
+                self.report(problem.hint("put it into the root element"));
+            }
+        }
+        let target = self.scope.environment.target.map(|_| TypeId::DOCUMENT);
+        self.block(node, target, self.root_type(), Policy::default(), "output")
+    }
+
+    /// Puts the parts in the target's order.
+    fn settle_order(&self, block: &mut Block, orders: Vec<u32>) {
+        let mut numbered: Vec<(u32, Part)> = orders.into_iter().zip(block.parts.drain(..)).collect();
+        numbered.sort_by_key(|(order, _)| *order);
+        block.parts = numbered.into_iter().map(|(_, part)| part).collect();
+    }
+
+    /// Notes what the target requires, and warns about what nobody fills.
+    fn requirements(&self, block: &mut Block, target: &Type, path: &str) {
+        if block.parts.iter().any(|part| matches!(part, Part::Copy(_))) {
+            return;
+        }
+        let place = Place::in_file(self.file, block.line, block.column).with_path(path);
+        for child in target.children.iter().filter(|child| child.is_required()) {
+            let fills = |part: &Part| match part {
+                Part::Field(field) => self.names[field.name].name == child.name,
+                Part::Block { name, .. } => self.names[*name].name == child.name,
+                Part::Copy(_) => true,
+            };
+            let parts: Vec<usize> =
+                block.parts.iter().enumerate().filter(|(_, part)| fills(part)).map(|(at, _)| at).collect();
+            if parts.is_empty() {
+                self.unfilled(&child.name.local, place.clone());
+            }
+            block.required.push((child.name.clone(), parts));
+        }
+        for attribute in target.attributes.iter().filter(|attribute| attribute.required) {
+            if !block.attributes.iter().any(|field| self.names[field.name].name == attribute.name) {
+                self.unfilled(&format!("@{}", attribute.name.local), place.clone());
+            }
+        }
+    }
+
+    fn unfilled(&self, name: &str, place: Place) {
+        let problem = Problem::new(code::UNFILLED, format!("no rule fills `{name}`, which the target requires"));
+        self.report(problem.warning().at(place).hint(format!("add a rule for `{name}`")));
+    }
+
+    fn instruction(&self, key: &Key, path: &str) {
+        if INSTRUCTIONS.contains(&key.text.as_str()) {
+            return;
+        }
+        let place = key.place(self.file).with_path(path);
+        if LATER.contains(&key.text.as_str()) {
+            let text = format!("`{}` is not supported yet", key.text);
+            let hint = "use a formula: `sort()`, `if (…) then … else …`, or `for … return`";
+            return self.report(Problem::new(code::NOT_SUPPORTED, text).at(place).hint(hint));
+        }
+        let known = INSTRUCTIONS.iter().chain(LATER).copied();
+        let problem = Problem::new(code::UNKNOWN_INSTRUCTION, format!("there is no instruction `{}`", key.text));
+        self.report(
+            problem.at(place).hint(format!("known: {}", INSTRUCTIONS.join(", "))).did_you_mean(&key.text, known),
+        );
+    }
+
+    fn on_empty(&self, node: &Yaml) -> Option<OnEmpty> {
+        match node.text() {
+            Some("omit") => Some(OnEmpty::Omit),
+            Some("keep") => Some(OnEmpty::Keep),
+            Some("nil") => Some(OnEmpty::Nil),
+            _ => {
+                let problem = Problem::new(code::WRONG_FORM, "expected `omit`, `keep` or `nil`");
+                self.report(problem.at(node.place(self.file)));
+                None
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // one per part of "this rule, there, under these circumstances"
+    fn attribute(
+        &mut self,
+        name: &str,
+        key: &Key,
+        value: &Yaml,
+        target: Option<&Type>,
+        context: Option<TypeRef>,
+        policy: Policy,
+        path: &str,
+    ) -> Option<Field> {
+        let (mut qname, prefix) = self.name(name, key, path)?;
+        let mut declared = None;
+        if let Some(target) = target {
+            let found = target.attributes.iter().find(|known| {
+                known.name == qname || (prefix.is_none() && known.name.local == qname.local)
+            });
+            if found.is_none() && !target.open {
+                let known = target.attributes.iter().map(|known| format!("@{}", known.name.local)).collect();
+                self.unknown_name(&key.text, known, key, path);
+            }
+            if let Some(found) = found {
+                qname = found.name.clone();
+            }
+            declared = found;
+        }
+        let index = self.output_name(qname, prefix);
+        let simple = declared.map(|declared| declared.value.clone());
+        let mut field = self.field(index, value, simple, context, policy, path)?;
+        field.required = declared.is_some_and(|declared| declared.required);
+        Some(field)
+    }
+
+    /// One element rule; a list makes several. Gives the place in the target's order.
+    #[allow(clippy::too_many_arguments)] // one per part of "this rule, there, under these circumstances"
+    fn element(
+        &mut self,
+        key: &Key,
+        value: &Yaml,
+        target: Option<&Type>,
+        context: Option<TypeRef>,
+        policy: Policy,
+        path: &str,
+        parts: &mut Vec<Part>,
+    ) -> Option<u32> {
+        let (qname, prefix) = self.name(&key.text, key, path)?;
+        let child = target.and_then(|target| {
+            target.child(&qname).or_else(|| {
+                target.children.iter().find(|child| prefix.is_none() && child.name.local == qname.local)
+            })
+        });
+        if let Some(target) = target
+            && child.is_none()
+            && !target.open
+        {
+            let shown = |child: &Child| match &prefix {
+                Some(prefix) => format!("{prefix}:{}", child.name.local),
+                None => child.name.local.to_string(),
+            };
+            self.unknown_name(&key.text, target.children.iter().map(shown).collect(), key, path);
+        }
+        let index = self.output_name(child.map_or(qname, |child| child.name.clone()), prefix);
+        let items: Vec<&Yaml> = match &value.data {
+            Data::List(items) => items.iter().collect(),
+            _ => vec![value],
+        };
+        let is_list = matches!(value.data, Data::List(_));
+        if items.len() > 1 && child.is_some_and(|child| !child.repeats()) {
+            self.too_many(key, path);
+        }
+        for value in items {
+            let repeats = child.is_some_and(Child::repeats);
+            let child_type = child.zip(self.scope.environment.target).map(|(child, model)| model.get(child.of));
+            if matches!(value.data, Data::Map(_)) {
+                let block = self.block(value, child.map(|child| child.of), context, policy, path);
+                if block.each.is_some() && child.is_some_and(|child| !child.repeats()) {
+                    self.too_many(key, path);
+                }
+                let item = repeats || is_list || block.each.is_some();
+                parts.push(Part::Block { name: index, block: Box::new(block), item });
+                continue;
+            }
+            if let Some(held) = child_type {
+                self.check_leaf(held, key, value, path);
+            }
+            let simple = child_type.and_then(|held| held.value.clone());
+            if let Some(mut field) = self.field(index, value, simple, context, policy, path) {
+                field.repeats = repeats;
+                field.item = repeats || is_list;
+                parts.push(Part::Field(field));
+            }
+        }
+        child.map(|child| child.order)
+    }
+
+    /// Whether a single value can fill an element of that type.
+    fn check_leaf(&self, held: &Type, key: &Key, value: &Yaml, path: &str) {
+        if held.value.is_none() && !held.open {
+            let text = format!("`{}` holds elements in the target, not a value", key.text);
+            let known: Vec<&str> = held.children.iter().map(|child| &*child.name.local).take(LISTED).collect();
+            let problem = Problem::new(code::WRONG_FORM, text).at(value.place(self.file).with_path(path));
+            self.report(problem.hint(format!("write a block with {}", known.join(", "))));
+        }
+        for attribute in held.attributes.iter().filter(|attribute| attribute.required) {
+            self.unfilled(&format!("@{}", attribute.name.local), key.place(self.file).with_path(path));
+        }
+    }
+
+    fn field(
+        &mut self,
+        name: usize,
+        value: &Yaml,
+        simple: Option<Simple>,
+        context: Option<TypeRef>,
+        policy: Policy,
+        path: &str,
+    ) -> Option<Field> {
+        if value.data == Data::Null {
+            let problem = Problem::new(code::WRONG_FORM, "no value is given").at(value.place(self.file).with_path(path));
+            self.report(problem.hint("write `\"\"` for an empty value, or `=()` with `$empty: nil` for null"));
+            return None;
+        }
+        let rule = self.rule(value, context)?;
+        if let (Expression::Literal { text, .. }, Some(simple)) = (&rule.value, &simple)
+            && let Some(why) = simple.misfit(text)
+        {
+            let problem = Problem::new(code::WRONG_LITERAL, format!("`{text}` does not fit the target: {why}"));
+            let hint = "a value that begins with `=` is a formula";
+            self.report(problem.at(value.place(self.file).with_path(path)).hint(hint));
+        }
+        Some(Field { name, rule, simple, required: false, repeats: false, item: false, policy })
+    }
+
+    /// The expanded name of an output key, and the prefix it was written with.
+    fn name(&self, written: &str, key: &Key, path: &str) -> Option<(QName, Option<Arc<str>>)> {
+        let Some((prefix, local)) = written.split_once(':') else { return Some((QName::local(written), None)) };
+        let known = self.scope.namespaces.iter().find(|(known, _)| known == prefix);
+        let Some((prefix, namespace)) = known else {
+            let text = format!("the prefix `{prefix}` is not declared");
+            let problem = Problem::new(code::UNKNOWN_PREFIX, text).at(key.place(self.file).with_path(path));
+            let problem = problem.hint("declare it under `namespaces`");
+            self.report(problem.did_you_mean(prefix, self.scope.namespaces.iter().map(|(known, _)| known.as_str())));
+            return None;
+        };
+        Some((QName::new(namespace.as_str(), local), Some(prefix.as_str().into())))
+    }
+
+    fn output_name(&mut self, name: QName, prefix: Option<Arc<str>>) -> usize {
+        let known = self.names.iter().position(|known| known.name == name);
+        known.unwrap_or_else(|| {
+            self.names.push(OutputName { name, prefix });
+            self.names.len() - 1
+        })
+    }
+
+    fn unknown_name(&self, written: &str, known: Vec<String>, key: &Key, path: &str) {
+        let mut problem = Problem::new(code::UNKNOWN_NAME, format!("the target has no `{written}` here"))
+            .at(key.place(self.file).with_path(path));
+        let listed = known.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = if known.len() > LISTED { ", …" } else { "" };
+        let hint = if known.is_empty() { "nothing may stand here".into() } else { format!("known here: {listed}{more}") };
+        problem = problem.hint(hint);
+        self.report(problem.did_you_mean(written, known.iter().map(String::as_str)));
+    }
+
+    fn too_many(&self, key: &Key, path: &str) {
+        let text = format!("`{}` may be there once only, and this can make it several times", key.text);
+        self.report(Problem::new(code::TOO_MANY, text).warning().at(key.place(self.file).with_path(path)));
+    }
+}
+
+impl Rule {
+    fn literal(text: &str, node: &Yaml) -> Self {
+        let value = Expression::Literal { text: text.into(), kind: LiteralKind::Text };
+        Self { value, line: node.line, column: node.column }
+    }
+
+    fn static_type(&self) -> Option<TypeRef> {
+        match &self.value {
+            Expression::Formula(formula) => formula.static_type(),
+            Expression::Literal { .. } => None,
+        }
+    }
+}
+
+fn literal_kind(text: &str, plain: bool) -> LiteralKind {
+    match text {
+        _ if !plain => LiteralKind::Text,
+        "true" | "false" => LiteralKind::Boolean,
+        _ if super::run::is_json_number(text) => LiteralKind::Number,
+        _ => LiteralKind::Text,
+    }
 }

@@ -21,8 +21,11 @@ pub use code::CODES;
 pub use compare::{Difference, compare};
 pub use explanation::{CodeUse, Explanation, FieldExplanation, RulePlace, SourceField, XrefUse};
 pub use failure::{Failure, MissingCode, MissingXref};
+pub use run::Answers;
 pub use source::Source;
-pub use template::{Template, TemplateScope};
+pub use template::{Questions, Template, TemplateScope};
+
+pub(crate) use compile::{default_namespace, namespaces};
 
 use crate::{
     base::{Limits, Problem, Problems, Sha256},
@@ -42,13 +45,6 @@ pub struct Environment<'a> {
     pub code_tables: Option<&'a [String]>,
 }
 
-/// A condition every input must meet.
-#[derive(Debug)]
-struct Assertion {
-    that: plan::Rule,
-    message: Arc<str>,
-}
-
 /// A compiled mapping file; apply it as often as needed, from any thread.
 #[derive(Debug)]
 pub struct Mapping {
@@ -56,7 +52,6 @@ pub struct Mapping {
     to: String,
     hash: Sha256,
     template: Template,
-    assertions: Vec<Assertion>,
     warnings: Problems,
 }
 
@@ -127,6 +122,11 @@ impl Mapping {
         limits: &Limits,
         trace: Option<&mut Explanation>,
     ) -> Result<Document, Failure> {
-        self.template.run(input, &self.assertions, &[], host, limits, trace)
+        if let Some(explanation) = trace {
+            explanation.mapping = self.template.file().to_string();
+            explanation.version = self.hash.to_string();
+            return self.template.apply(input, &[], host, limits, Some(explanation));
+        }
+        self.template.apply(input, &[], host, limits, None)
     }
 }

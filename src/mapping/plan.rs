@@ -25,7 +25,6 @@ pub(super) enum LiteralKind {
     Text,
     Number,
     Boolean,
-    Null,
 }
 
 /// What an absent, empty or null value becomes.
@@ -47,12 +46,6 @@ pub(super) struct Policy {
     pub null: OnEmpty,
 }
 
-/// A variable of a block.
-#[derive(Debug)]
-pub(super) struct Let {
-    pub rule: Rule,
-}
-
 /// The content of an element: its variables, attributes and children, in the order they are written out.
 #[derive(Debug, Default)]
 pub(super) struct Block {
@@ -60,21 +53,29 @@ pub(super) struct Block {
     pub condition: Option<Rule>,
     /// Slot of the first variable.
     pub first_slot: usize,
-    pub lets: Vec<Let>,
+    pub lets: Vec<Rule>,
     pub attributes: Vec<Field>,
     pub text: Option<Field>,
     pub parts: Vec<Part>,
-    /// Required fields of the target: their name, and the indexes of the parts that can fill them.
-    pub required: Vec<(String, Vec<usize>)>,
-    /// Stays even when nothing came out.
-    pub keep: bool,
+    /// Required children of the target: their name, and the indexes of the parts that can fill them. Empty when a
+    /// `$copy` may fill anything.
+    pub required: Vec<(QName, Vec<usize>)>,
+    /// What becomes of it when nothing came out.
+    pub on_empty: OnEmpty,
+    pub line: u32,
+    pub column: u32,
 }
 
 /// One child rule.
 #[derive(Debug)]
 pub(super) enum Part {
     Field(Field),
-    Block { name: usize, block: Block, item: bool, place: (u32, u32) },
+    /// A nested element: index of its name, its content, and whether it is one of a list.
+    Block {
+        name: usize,
+        block: Box<Block>,
+        item: bool,
+    },
     Copy(Rule),
 }
 

@@ -1,1 +1,859 @@
-//! Runs templates.
+//! Runs templates: evaluates rules and writes the output front to back.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
+
+use super::{
+    CodeUse, Explanation, Failure, FieldExplanation, MissingCode, MissingXref, RulePlace, SourceField, Template,
+    XrefUse, code,
+    plan::{Block, Expression, Field, LiteralKind, OnEmpty, Part, Rule},
+    template::Assertion,
+};
+use crate::{
+    base::{Code, Limits, Place, Problem},
+    document::{Builder, Decimal, Document, Kind, Name, NodeId, Shape, Text},
+    schema::{Simple, SimpleKind},
+    xpath::{self, Binding, Budget, Frame, Host, Item, Symbols, Trace, TraceEvent, Value, Variables, string_of},
+};
+
+const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+/// How many source fields an error names at most.
+const NAMED_SOURCES: usize = 4;
+
+/// What all rules of one run share.
+struct Shared<'a> {
+    file: &'a Arc<str>,
+    documents: [&'a Document; 1],
+    given: &'a [Value],
+    binding: Binding,
+    host: &'a dyn Host,
+    budget: Budget,
+    /// The traces being recorded, innermost last; empty when nothing is explained.
+    traces: RefCell<Vec<Rc<Trace>>>,
+    codes: RefCell<Vec<MissingCode>>,
+    xrefs: RefCell<Vec<MissingXref>>,
+}
+
+/// A variable's value, and what was looked at for it when that was recorded.
+struct Held {
+    value: Result<Value, xpath::Failure>,
+    events: Option<Vec<TraceEvent>>,
+}
+
+/// The variables and context item of one instance of a block.
+pub(super) struct Scope<'r> {
+    shared: &'r Shared<'r>,
+    parent: Option<&'r Scope<'r>>,
+    first_slot: usize,
+    lets: &'r [Rule],
+    cells: Vec<OnceCell<Held>>,
+    item: &'r Item,
+    position: usize,
+    size: usize,
+}
+
+/// Makes the outermost scope over a document and hands it on.
+pub(super) fn with_scope<T>(
+    file: &Arc<str>,
+    symbols: &Symbols,
+    (first_slot, lets): (usize, &[Rule]),
+    (document, given): (&Document, &[Value]),
+    host: &dyn Host,
+    limits: &Limits,
+    go: impl FnOnce(&Scope<'_>) -> T,
+) -> T {
+    let documents = [document];
+    let shared = Shared {
+        file,
+        binding: Binding::new(symbols, &documents),
+        documents,
+        given,
+        host,
+        budget: Budget::new(limits.evaluation_steps),
+        traces: RefCell::default(),
+        codes: RefCell::default(),
+        xrefs: RefCell::default(),
+    };
+    let item = Item::Node(0, NodeId::ROOT);
+    go(&Scope::new(&shared, None, (first_slot, lets), &item, 1, 1))
+}
+
+impl<'r> Scope<'r> {
+    fn new(
+        shared: &'r Shared<'r>,
+        parent: Option<&'r Scope<'r>>,
+        (first_slot, lets): (usize, &'r [Rule]),
+        item: &'r Item,
+        position: usize,
+        size: usize,
+    ) -> Self {
+        let cells = lets.iter().map(|_| OnceCell::new()).collect();
+        Self { shared, parent, first_slot, lets, cells, item, position, size }
+    }
+
+    fn frame<'f>(&'f self, trace: Option<&'f Trace>) -> Frame<'f> {
+        Frame {
+            documents: &self.shared.documents,
+            binding: &self.shared.binding,
+            item: Some(self.item),
+            position: self.position,
+            size: self.size,
+            variables: self,
+            host: self.shared.host,
+            budget: &self.shared.budget,
+            trace,
+        }
+    }
+
+    fn evaluate(&self, rule: &Rule) -> Result<Value, xpath::Failure> {
+        let trace = self.shared.traces.borrow().last().cloned();
+        match &rule.value {
+            Expression::Formula(formula) => formula.evaluate(&self.frame(trace.as_deref())),
+            Expression::Literal { text, .. } => Ok(Item::String(text.clone()).into()),
+        }
+    }
+
+    /// Evaluates and records everything looked at.
+    fn evaluate_traced(&self, rule: &Rule) -> (Result<Value, xpath::Failure>, Vec<TraceEvent>) {
+        let trace = Rc::new(Trace::default());
+        self.shared.traces.borrow_mut().push(trace.clone());
+        let value = self.evaluate(rule);
+        if let Ok(value) = &value {
+            let frame = self.frame(Some(&trace));
+            value.items().iter().for_each(|item| note(&frame, item));
+        }
+        self.shared.traces.borrow_mut().pop();
+        (value, trace.take())
+    }
+
+    fn held(&self, at: usize, rule: &Rule) -> Result<Value, xpath::Failure> {
+        let recording = self.shared.traces.borrow().last().cloned();
+        let held = self.cells[at].get_or_init(|| {
+            if recording.is_none() {
+                return Held { value: self.evaluate(rule), events: None };
+            }
+            let (value, events) = self.recorded(rule);
+            Held { value, events: Some(events) }
+        });
+        if let Some(trace) = recording {
+            let again = if held.events.is_none() { Some(self.recorded(rule).1) } else { None };
+            held.events.iter().chain(again.iter()).flatten().for_each(|event| trace.push(event.clone()));
+        }
+        held.value.clone()
+    }
+
+    /// Evaluates under a trace of its own. Nodes the value consists of are not read yet.
+    fn recorded(&self, rule: &Rule) -> (Result<Value, xpath::Failure>, Vec<TraceEvent>) {
+        let trace = Rc::new(Trace::default());
+        self.shared.traces.borrow_mut().push(trace.clone());
+        let value = self.evaluate(rule);
+        self.shared.traces.borrow_mut().pop();
+        (value, trace.take())
+    }
+
+    fn rule_place(&self, rule: &Rule) -> Place {
+        Place::in_file(self.shared.file, rule.line, rule.column)
+    }
+
+    /// Where in the source the rules of this scope stand.
+    fn source_path(&self) -> String {
+        match self.item {
+            Item::Node(_, node) => self.shared.documents[0].path(*node),
+            _ => self.parent.map_or_else(|| "/".to_owned(), Scope::source_path),
+        }
+    }
+
+    /// Notes a missing code or cross reference and goes on; anything else ends the run.
+    fn settle(&self, failure: xpath::Failure, rule: &Rule) -> Result<(), Failure> {
+        match failure {
+            xpath::Failure::MissingCode { table, value, place } => {
+                let mut codes = self.shared.codes.borrow_mut();
+                if !codes.iter().any(|known| *known.table == *table && *known.value == *value) {
+                    let place = self.or_rule(*place, rule);
+                    codes.push(MissingCode { table: table.to_string(), value: value.to_string(), place });
+                }
+                Ok(())
+            }
+            xpath::Failure::MissingXref { entity, id, system, place } => {
+                let system = system.map(|system| system.to_string());
+                let mut xrefs = self.shared.xrefs.borrow_mut();
+                if !xrefs.iter().any(|known| *known.entity == *entity && *known.id == *id && known.system == system) {
+                    let place = self.or_rule(*place, rule);
+                    xrefs.push(MissingXref { entity: entity.to_string(), id: id.to_string(), system, place });
+                }
+                Ok(())
+            }
+            other => {
+                let mut problem = other.problem();
+                problem.place = self.or_rule(problem.place, rule);
+                Err(problem.into())
+            }
+        }
+    }
+
+    /// The formula's own place where it has one, else the rule's; always with the source path.
+    fn or_rule(&self, place: Place, rule: &Rule) -> Place {
+        let mut place = if place.line == 0 { Place { path: place.path, ..self.rule_place(rule) } } else { place };
+        place.file.get_or_insert_with(|| self.shared.file.clone());
+        place.path.get_or_insert_with(|| self.source_path());
+        place
+    }
+
+    /// The value; `None` when a code or cross reference is missing for it.
+    fn value(&self, rule: &Rule) -> Result<Option<Value>, Failure> {
+        match self.evaluate(rule) {
+            Ok(value) => Ok(Some(value)),
+            Err(failure) => self.settle(failure, rule).map(|()| None),
+        }
+    }
+
+    fn holds(&self, rule: &Rule) -> Result<Option<bool>, Failure> {
+        let Some(value) = self.value(rule)? else { return Ok(None) };
+        match &rule.value {
+            // A literal condition is its word: a text `false` would count as true.
+            Expression::Literal { kind: LiteralKind::Boolean, text } => Ok(Some(&**text == "true")),
+            _ => match value.effective_boolean() {
+                Ok(holds) => Ok(Some(holds)),
+                Err(failure) => self.settle(failure, rule).map(|()| None),
+            },
+        }
+    }
+
+    fn missing(&self) -> Option<Failure> {
+        let (codes, xrefs) = (self.shared.codes.take(), self.shared.xrefs.take());
+        (!codes.is_empty() || !xrefs.is_empty()).then_some(Failure::Missing { codes, xrefs })
+    }
+}
+
+/// Notes that an item's text is read, when it is a node.
+fn note(frame: &Frame<'_>, item: &Item) {
+    if let Item::Node(document, node) = item {
+        frame.note_read(*document, *node);
+    }
+}
+
+impl Variables for Scope<'_> {
+    fn get(&self, slot: usize) -> Result<Value, xpath::Failure> {
+        let local = slot.checked_sub(self.first_slot).and_then(|at| Some((at, self.lets.get(at)?)));
+        match (local, self.parent) {
+            (Some((at, rule)), _) => self.held(at, rule),
+            (None, Some(parent)) => parent.get(slot),
+            (None, None) => Ok(self.shared.given.get(slot).cloned().unwrap_or_default()),
+        }
+    }
+}
+
+/// The answers of [`super::Questions`], evaluated when asked for.
+pub struct Answers<'a> {
+    scope: &'a Scope<'a>,
+    rules: &'a [Rule],
+}
+
+impl<'a> Answers<'a> {
+    pub(super) fn new(scope: &'a Scope<'a>, rules: &'a [Rule]) -> Self {
+        Self { scope, rules }
+    }
+
+    fn value(&self, number: usize) -> Result<Option<(Value, &'a Rule)>, Failure> {
+        let Some(rule) = self.rules.get(number) else { return Ok(None) };
+        let value = self.scope.value(rule)?;
+        match self.scope.missing() {
+            Some(missing) => Err(missing),
+            None => Ok(value.map(|value| (value, rule))),
+        }
+    }
+
+    /// The text of an answer; `None` when it is absent or empty. Several items are joined by a blank.
+    ///
+    /// # Errors
+    /// When the formula fails.
+    pub fn text(&self, number: usize) -> Result<Option<String>, Failure> {
+        let value = self.value(number)?;
+        Ok(value.map(|(value, _)| value.text(&self.scope.shared.documents).into_owned()).filter(|text| !text.is_empty()))
+    }
+
+    /// Whether an answer is true.
+    ///
+    /// # Errors
+    /// When the formula fails or gives neither true nor false.
+    pub fn holds(&self, number: usize) -> Result<bool, Failure> {
+        let Some((_, rule)) = self.value(number)? else { return Ok(false) };
+        Ok(self.scope.holds(rule)?.unwrap_or_default())
+    }
+
+    /// The nodes of the asked document an answer consists of; other items are left out.
+    ///
+    /// # Errors
+    /// When the formula fails.
+    pub fn nodes(&self, number: usize) -> Result<Vec<NodeId>, Failure> {
+        let value = self.value(number)?;
+        let node = |item: &Item| match item {
+            Item::Node(_, node) => Some(*node),
+            _ => None,
+        };
+        Ok(value.map(|(value, _)| value.items().iter().filter_map(node).collect()).unwrap_or_default())
+    }
+}
+
+/// What became of a rule.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Came {
+    /// Nothing came out.
+    Absent,
+    /// Something was written.
+    Written,
+    /// A code or cross reference is missing: nothing was written, and that is known already.
+    Missing,
+}
+
+impl Came {
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Written, _) | (_, Self::Written) => Self::Written,
+            (Self::Missing, _) | (_, Self::Missing) => Self::Missing,
+            _ => Self::Absent,
+        }
+    }
+}
+
+/// What a field is written as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Attribute,
+    Text,
+    Element,
+}
+
+/// An output node with its rule, for the explanation.
+struct Noted {
+    node: NodeId,
+    rule: RulePlace,
+    formula: Option<String>,
+    events: Vec<TraceEvent>,
+}
+
+/// The output being written.
+pub(super) struct Writing<'t> {
+    template: &'t Template,
+    builder: Builder,
+    names: Vec<Name>,
+    /// The open elements: index of the name, and number within a loop.
+    path: Vec<(usize, Option<usize>)>,
+    max_nodes: usize,
+    explaining: bool,
+    noted: Vec<Noted>,
+}
+
+impl<'t> Writing<'t> {
+    pub fn run(
+        template: &'t Template,
+        input: &Document,
+        given: &[Value],
+        host: &dyn Host,
+        limits: &Limits,
+        explanation: Option<&mut Explanation>,
+    ) -> Result<Document, Failure> {
+        let mut builder = Builder::default();
+        let mut names = Vec::with_capacity(template.names.len());
+        for output in &template.names {
+            if let Some(prefix) = &output.prefix {
+                builder.names().prefer_prefix(&output.name.namespace, prefix);
+            } else if !output.name.namespace.is_empty() {
+                builder.names().prefer_prefix(&output.name.namespace, "");
+            }
+            names.push(builder.names().intern(&output.name.namespace, &output.name.local));
+        }
+        builder.shape(Shape::Object);
+        let mut writing = Self {
+            template,
+            builder,
+            names,
+            path: Vec::new(),
+            max_nodes: limits.nodes,
+            explaining: explanation.is_some(),
+            noted: Vec::new(),
+        };
+        let variables = (template.root.first_slot, template.root.lets.as_slice());
+        let (file, symbols) = (&template.file, &template.symbols);
+        with_scope(file, symbols, variables, (input, given), host, limits, |scope| {
+            for assertion in &template.assertions {
+                assert(scope, assertion)?;
+            }
+            writing.contents(scope, &template.root)?;
+            scope.missing().map_or(Ok(()), Err)
+        })?;
+        let document = writing.builder.finish();
+        if let Some(explanation) = explanation {
+            let fields = writing.noted.iter().map(|noted| explain(noted, &document, input));
+            explanation.fields.extend(fields);
+        }
+        Ok(document)
+    }
+
+    fn contents(&mut self, scope: &Scope<'_>, block: &Block) -> Result<Came, Failure> {
+        let mut came = Came::Absent;
+        for field in &block.attributes {
+            came = came.and(self.field(scope, field, Form::Attribute)?);
+        }
+        if let Some(text) = &block.text {
+            came = came.and(self.field(scope, text, Form::Text)?);
+        }
+        let mut parts = Vec::with_capacity(block.parts.len());
+        for part in &block.parts {
+            let part = match part {
+                Part::Field(field) => self.field(scope, field, Form::Element)?,
+                Part::Block { name, block, item } => self.block(scope, block, *name, *item)?,
+                Part::Copy(rule) => self.copy(scope, rule)?,
+            };
+            came = came.and(part);
+            parts.push(part);
+        }
+        // A block in which nothing came out is no element, so nothing is required of it.
+        if came == Came::Written || self.path.is_empty() || block.on_empty == OnEmpty::Keep {
+            for (name, fillers) in &block.required {
+                if fillers.iter().all(|filler| parts.get(*filler) == Some(&Came::Absent)) {
+                    return Err(self.absent(scope, block, &name.local, fillers));
+                }
+            }
+        }
+        Ok(came)
+    }
+
+    fn block(&mut self, outer: &Scope<'_>, block: &Block, name: usize, is_item: bool) -> Result<Came, Failure> {
+        let Some(each) = &block.each else {
+            return self.instance(outer, block, (outer.item, outer.position, outer.size), (name, None, is_item));
+        };
+        let Some(value) = outer.value(each)? else { return Ok(Came::Missing) };
+        let mut came = Came::Absent;
+        let mut written = 1;
+        for (at, item) in value.items().iter().enumerate() {
+            let part =
+                self.instance(outer, block, (item, at + 1, value.len()), (name, Some(written), is_item))?;
+            written += usize::from(part == Came::Written);
+            came = came.and(part);
+        }
+        Ok(came)
+    }
+
+    fn instance(
+        &mut self,
+        outer: &Scope<'_>,
+        block: &Block,
+        (item, position, size): (&Item, usize, usize),
+        (name, number, is_item): (usize, Option<usize>, bool),
+    ) -> Result<Came, Failure> {
+        let inner;
+        let scope = if block.lets.is_empty() && block.each.is_none() {
+            outer
+        } else {
+            inner = Scope::new(outer.shared, Some(outer), (block.first_slot, &block.lets), item, position, size);
+            &inner
+        };
+        if let Some(condition) = &block.condition {
+            match scope.holds(condition)? {
+                Some(true) => (),
+                Some(false) => return Ok(Came::Absent),
+                None => return Ok(Came::Missing),
+            }
+        }
+        self.check_size(scope, block.line, block.column)?;
+        let node = self.builder.start(self.names[name], None);
+        if block.text.is_none() {
+            self.builder.shape(Shape::Object);
+        }
+        if is_item {
+            self.builder.item();
+        }
+        self.path.push((name, number));
+        let mut came = self.contents(scope, block)?;
+        self.path.pop();
+        if came == Came::Written || (came == Came::Absent && block.on_empty == OnEmpty::Keep) {
+            came = Came::Written;
+            self.builder.end();
+        } else if came == Came::Absent && block.on_empty == OnEmpty::Nil {
+            came = Came::Written;
+            self.nil();
+            self.builder.end();
+        } else {
+            self.builder.abandon();
+            self.noted.retain(|noted| noted.node < node);
+        }
+        Ok(came)
+    }
+
+    fn field(&mut self, scope: &Scope<'_>, field: &Field, form: Form) -> Result<Came, Failure> {
+        if let Expression::Literal { text, kind } = &field.rule.value {
+            let shape = match kind {
+                LiteralKind::Number => Shape::Number,
+                LiteralKind::Boolean => Shape::Boolean,
+                LiteralKind::Text => Shape::String,
+            };
+            let (shape, canonical) = shaped(text, shape, field.simple.as_ref());
+            self.write(scope, field, form, canonical.as_deref().unwrap_or(text), shape, &[])?;
+            return Ok(Came::Written);
+        }
+        let (value, events) = if self.explaining {
+            scope.evaluate_traced(&field.rule)
+        } else {
+            (scope.evaluate(&field.rule), Vec::new())
+        };
+        let value = match value {
+            Ok(value) => value,
+            Err(failure) => return scope.settle(failure, &field.rule).map(|()| Came::Missing),
+        };
+        if value.len() > 1 && !(form == Form::Element && field.repeats) {
+            return self.several(scope, field, form, &value, &events);
+        }
+        let mut came = Came::Absent;
+        if value.is_empty() {
+            came = self.empty(scope, field, form, field.policy.empty, &events)?;
+        }
+        for item in value.items() {
+            came = came.and(self.single(scope, field, form, item, &events)?);
+        }
+        if came == Came::Absent && field.required {
+            let name = format!("@{}", self.template.names[field.name].name.local);
+            return Err(self.absent_rule(scope, &field.rule, &name));
+        }
+        Ok(came)
+    }
+
+    fn several(
+        &mut self,
+        scope: &Scope<'_>,
+        field: &Field,
+        form: Form,
+        value: &Value,
+        events: &[TraceEvent],
+    ) -> Result<Came, Failure> {
+        if field.simple.as_ref().is_some_and(|simple| simple.list) {
+            let text = value.text(&scope.shared.documents);
+            self.write(scope, field, form, &text, Shape::String, events)?;
+            return Ok(Came::Written);
+        }
+        let text = format!("`{}` takes one value, and its formula gave {}", self.shown(field, form), value.len());
+        let hint = "choose one (`[1]`), join them (`string-join`), or make a block with `$each`";
+        Err(self.wrong(scope, &field.rule, code::SEVERAL, text).hint(hint).into())
+    }
+
+    fn single(
+        &mut self,
+        scope: &Scope<'_>,
+        field: &Field,
+        form: Form,
+        item: &Item,
+        events: &[TraceEvent],
+    ) -> Result<Came, Failure> {
+        let documents = &scope.shared.documents;
+        let mut own_shape = match item {
+            Item::Integer(_) | Item::Decimal(_) | Item::Double(_) => Shape::Number,
+            Item::Boolean(_) => Shape::Boolean,
+            _ => Shape::String,
+        };
+        if let Item::Node(document, node) = item
+            && let Some(tree) = documents.get(usize::from(*document))
+        {
+            if tree.is_null(*node) {
+                return self.empty(scope, field, form, field.policy.null, events);
+            }
+            if tree.elements(*node).next().is_some() {
+                let text = format!(
+                    "`{}` takes a value, and its formula gave `{}`, which holds elements",
+                    self.shown(field, form),
+                    tree.path(*node)
+                );
+                let hint = "name the child you mean, or insert the element with `$copy`";
+                return Err(self.wrong(scope, &field.rule, code::NOT_A_TEXT, text).hint(hint).into());
+            }
+            if matches!(tree.shape(*node), Shape::Number | Shape::Boolean) {
+                own_shape = tree.shape(*node);
+            }
+        }
+        let text = string_of(item, documents);
+        if text.is_empty() {
+            return self.empty(scope, field, form, field.policy.empty, events);
+        }
+        let (shape, canonical) = shaped(&text, own_shape, field.simple.as_ref());
+        self.write(scope, field, form, canonical.as_deref().unwrap_or(&text), shape, events)?;
+        Ok(Came::Written)
+    }
+
+    /// Writes what stands for nothing.
+    fn empty(
+        &mut self,
+        scope: &Scope<'_>,
+        field: &Field,
+        form: Form,
+        on_empty: OnEmpty,
+        events: &[TraceEvent],
+    ) -> Result<Came, Failure> {
+        match (on_empty, form) {
+            (OnEmpty::Omit, _) | (OnEmpty::Nil, Form::Attribute | Form::Text) => return Ok(Came::Absent),
+            (OnEmpty::Keep, _) => self.write(scope, field, form, "", Shape::String, events)?,
+            (OnEmpty::Nil, Form::Element) => {
+                self.check_size(scope, field.rule.line, field.rule.column)?;
+                let node = self.builder.start(self.names[field.name], None);
+                if field.item {
+                    self.builder.item();
+                }
+                self.nil();
+                self.builder.end();
+                self.note(node, &field.rule, events);
+            }
+        }
+        Ok(Came::Written)
+    }
+
+    /// Makes the element just started null.
+    fn nil(&mut self) {
+        self.builder.names().prefer_prefix(XSI, "xsi");
+        let nil = self.builder.names().intern(XSI, "nil");
+        self.builder.attribute(nil, Text::Copied("true"), None);
+        self.builder.shape(Shape::Null);
+    }
+
+    fn write(
+        &mut self,
+        scope: &Scope<'_>,
+        field: &Field,
+        form: Form,
+        text: &str,
+        shape: Shape,
+        events: &[TraceEvent],
+    ) -> Result<(), Failure> {
+        if let Some(why) = field.simple.as_ref().and_then(|simple| simple.misfit(text)) {
+            let text = format!("the value for `{}` does not fit: {why}", self.shown(field, form));
+            return Err(self.wrong(scope, &field.rule, code::MISFIT, text).into());
+        }
+        self.check_size(scope, field.rule.line, field.rule.column)?;
+        let node = match form {
+            Form::Attribute => self.builder.attribute(self.names[field.name], Text::Copied(text), None),
+            Form::Text => Some(self.builder.text(Text::Copied(text), None)),
+            Form::Element => {
+                let node = self.builder.start(self.names[field.name], None);
+                self.builder.shape(shape);
+                if field.item {
+                    self.builder.item();
+                }
+                if !text.is_empty() {
+                    self.builder.text(Text::Copied(text), None);
+                }
+                self.builder.end();
+                Some(node)
+            }
+        };
+        if let Some(node) = node {
+            self.note(node, &field.rule, events);
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, node: NodeId, rule: &Rule, events: &[TraceEvent]) {
+        if self.explaining {
+            let formula = match &rule.value {
+                Expression::Formula(formula) => Some(formula.text().to_owned()),
+                Expression::Literal { .. } => None,
+            };
+            let rule = RulePlace { file: self.template.file.to_string(), line: rule.line, column: rule.column };
+            self.noted.push(Noted { node, rule, formula, events: events.to_vec() });
+        }
+    }
+
+    fn copy(&mut self, scope: &Scope<'_>, rule: &Rule) -> Result<Came, Failure> {
+        let Some(value) = scope.value(rule)? else { return Ok(Came::Missing) };
+        let mut came = Came::Absent;
+        for item in value.items() {
+            let before = self.builder.len();
+            let Item::Node(document, node) = item else {
+                let text = "`$copy` inserts nodes, and its formula gave a value";
+                return Err(self.wrong(scope, rule, code::MISPLACED_COPY, text.into()).into());
+            };
+            let Some(tree) = scope.shared.documents.get(usize::from(*document)) else { continue };
+            let kind = tree.kind(*node);
+            if self.builder.len().saturating_add(tree.end(*node) - node.index()) > self.max_nodes {
+                return Err(self.too_large(scope, rule.line, rule.column));
+            }
+            self.builder.copy(tree, *node);
+            // The builder takes no attribute behind content or at the top.
+            let refused = kind == Kind::Attribute && self.builder.len() == before;
+            if refused || (kind == Kind::Text && self.path.is_empty()) {
+                let text = "an attribute or text was to be copied where none may stand: at the top, or behind content";
+                return Err(self.wrong(scope, rule, code::MISPLACED_COPY, text.into()).into());
+            }
+            if self.explaining
+                && let Some(made) = self.builder.document().node(before)
+            {
+                self.note(made, rule, &[TraceEvent::Read { document: *document, node: *node }]);
+            }
+            came = Came::Written;
+        }
+        Ok(came)
+    }
+
+    fn check_size(&self, scope: &Scope<'_>, line: u32, column: u32) -> Result<(), Failure> {
+        if self.builder.len() >= self.max_nodes { Err(self.too_large(scope, line, column)) } else { Ok(()) }
+    }
+
+    fn too_large(&self, scope: &Scope<'_>, line: u32, column: u32) -> Failure {
+        let text = format!("the output has more than {} nodes, the limit", self.max_nodes);
+        let place = Place::in_file(scope.shared.file, line, column).with_path(scope.source_path());
+        Problem::new(code::TOO_LARGE, text).at(place).hint("look for an `$each` over too much").into()
+    }
+
+    /// The path of the open element, as messages show it.
+    fn open_path(&self) -> String {
+        self.path.iter().fold(String::new(), |path, (name, number)| {
+            let local = &self.template.names[*name].name.local;
+            number.map_or_else(|| format!("{path}/{local}"), |number| format!("{path}/{local}[{number}]"))
+        })
+    }
+
+    fn shown(&self, field: &Field, form: Form) -> String {
+        let open = self.open_path();
+        match form {
+            Form::Text => format!("{open}/text()"),
+            Form::Attribute => format!("{open}/@{}", self.template.names[field.name].name.local),
+            Form::Element => format!("{open}/{}", self.template.names[field.name].name.local),
+        }
+    }
+
+    /// An error at a rule, with the source fields its formula reads.
+    fn wrong(&self, scope: &Scope<'_>, rule: &Rule, code: Code, text: String) -> Problem {
+        let (_, events) = scope.evaluate_traced(rule);
+        let mut paths: Vec<String> = Vec::new();
+        for event in &events {
+            if let TraceEvent::Read { document: 0, node } = event {
+                let path = scope.shared.documents[0].path(*node);
+                if !paths.contains(&path) {
+                    paths.push(path);
+                }
+            }
+        }
+        let more = if paths.len() > NAMED_SOURCES { ", …" } else { "" };
+        paths.truncate(NAMED_SOURCES);
+        let path = if paths.is_empty() { scope.source_path() } else { format!("{}{more}", paths.join(", ")) };
+        Problem::new(code, text).at(scope.rule_place(rule).with_path(path))
+    }
+
+    fn absent(&self, scope: &Scope<'_>, block: &Block, name: &str, fillers: &[usize]) -> Failure {
+        let rule = fillers.iter().find_map(|filler| match block.parts.get(*filler) {
+            Some(Part::Field(field)) => Some(&field.rule),
+            Some(Part::Block { block, .. }) => block.each.as_ref().or(block.condition.as_ref()),
+            _ => None,
+        });
+        if let Some(rule) = rule {
+            return self.absent_rule(scope, rule, name);
+        }
+        let text = format!("`{}/{name}` is required, and nothing came out for it", self.open_path());
+        let place = Place::in_file(scope.shared.file, block.line, block.column).with_path(scope.source_path());
+        let hint = if fillers.is_empty() { "add a rule for it" } else { "the rules below it gave nothing" };
+        Problem::new(code::ABSENT, text).at(place).hint(hint).into()
+    }
+
+    fn absent_rule(&self, scope: &Scope<'_>, rule: &Rule, name: &str) -> Failure {
+        let formula = match &rule.value {
+            Expression::Formula(formula) => formula.text().trim(),
+            Expression::Literal { .. } => "",
+        };
+        let text = format!("`{}/{name}` is required, and `={formula}` gave nothing", self.open_path());
+        let hint = "the source lacks it: have it sent, or give a default in the formula";
+        self.wrong(scope, rule, code::ABSENT, text).hint(hint).into()
+    }
+}
+
+fn assert(scope: &Scope<'_>, assertion: &Assertion) -> Result<(), Failure> {
+    match scope.holds(&assertion.that)? {
+        Some(false) => Err(Failure::Assertion {
+            message: assertion.message.to_string(),
+            place: Box::new(scope.rule_place(&assertion.that).with_path(match scope.shared.documents[0].root_element() {
+                Some(root) => scope.shared.documents[0].path(root),
+                None => "/".to_owned(),
+            })),
+        }),
+        // True, or unknown for want of a code or cross reference, which is noted.
+        Some(true) | None => Ok(()),
+    }
+}
+
+/// What a text is in JSON, and the form it needs for that when it has another one.
+fn shaped(text: &str, own: Shape, simple: Option<&Simple>) -> (Shape, Option<String>) {
+    let kind = simple.filter(|simple| !simple.list).map(|simple| simple.kind);
+    let wants_number = kind.map_or(own == Shape::Number, SimpleKind::is_numeric);
+    if wants_number {
+        if is_json_number(text) {
+            return (Shape::Number, None);
+        }
+        return match Decimal::parse(text) {
+            Ok(value) => (Shape::Number, Some(value.to_string())),
+            Err(_) => (Shape::String, None),
+        };
+    }
+    let wants_boolean = kind.map_or(own == Shape::Boolean, |kind| kind == SimpleKind::Boolean);
+    if wants_boolean && matches!(text, "true" | "false") { (Shape::Boolean, None) } else { (Shape::String, None) }
+}
+
+/// Whether a text is a number of RFC 8259 §6.
+pub(super) fn is_json_number(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
+        None => (unsigned, None),
+    };
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(digits)
+        && exponent.is_none_or(digits)
+}
+
+fn explain(noted: &Noted, output: &Document, input: &Document) -> FieldExplanation {
+    let (mut sources, mut codes, mut xrefs) = (Vec::new(), Vec::new(), Vec::new());
+    for event in &noted.events {
+        match event {
+            TraceEvent::Read { node, .. } => {
+                let place = input.place(*node);
+                let path = place.path.unwrap_or_default();
+                push_new(&mut sources, SourceField { path, line: place.line, column: place.column });
+            }
+            TraceEvent::Code { table, value, result, row } => push_new(
+                &mut codes,
+                CodeUse {
+                    table: table.to_string(),
+                    value: value.to_string(),
+                    result: result.as_ref().map(ToString::to_string),
+                    row: row.clone(),
+                },
+            ),
+            TraceEvent::Xref { entity, id, result } => push_new(
+                &mut xrefs,
+                XrefUse {
+                    entity: entity.to_string(),
+                    id: id.to_string(),
+                    result: result.as_ref().map(ToString::to_string),
+                },
+            ),
+        }
+    }
+    FieldExplanation {
+        path: output.path(noted.node),
+        value: output.string_value(noted.node).into_owned(),
+        rule: noted.rule.clone(),
+        formula: noted.formula.clone(),
+        sources,
+        codes,
+        xrefs,
+    }
+}
+
+fn push_new<T: PartialEq>(list: &mut Vec<T>, new: T) {
+    if !list.contains(&new) {
+        list.push(new);
+    }
+}

@@ -1,12 +1,18 @@
-//! A compiled output tree with its variables: the core of mappings, envelopes and simulated replies.
+//! Compiled output trees and questions: the core of mappings, envelopes, replies and simulators.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
-use super::{Assertion, Environment, Explanation, Failure};
+use super::{
+    Environment, Explanation, Failure,
+    compile::Compiler,
+    plan::{Block, OutputName, Rule},
+    run::{Answers, Writing, with_scope},
+};
 use crate::{
-    base::Limits,
+    base::{Limits, Problems},
+    content::Yaml,
     document::Document,
-    xpath::{Host, Value},
+    xpath::{Host, Symbols, Value},
 };
 
 /// What the formulas and names of a template may refer to.
@@ -20,30 +26,124 @@ pub struct TemplateScope<'a> {
     pub default_element_namespace: Option<&'a str>,
     /// Variables whose values the caller gives to each run.
     pub given: &'a [String],
+    /// Blocks that `$use` may insert.
+    pub fragments: Option<&'a Yaml>,
+}
+
+/// A condition every input must meet.
+#[derive(Debug)]
+pub(super) struct Assertion {
+    pub that: Rule,
+    pub message: Arc<str>,
 }
 
 /// A compiled output tree; run it as often as needed, from any thread.
 #[derive(Debug)]
 pub struct Template {
-    file: Arc<str>,
+    pub(super) file: Arc<str>,
+    pub(super) symbols: Symbols,
+    pub(super) names: Vec<OutputName>,
+    pub(super) root: Block,
+    pub(super) assertions: Vec<Assertion>,
 }
 
 impl Template {
+    /// Compiles an output tree with its variables (`lets`); every problem goes to `problems`.
+    #[must_use]
+    pub fn compile(
+        lets: Option<&Yaml>,
+        output: &Yaml,
+        file: &Arc<str>,
+        scope: &TemplateScope<'_>,
+        problems: &RefCell<Problems>,
+    ) -> Self {
+        Self::compile_asserting(lets, &[], output, file, scope, problems)
+    }
+
+    pub(super) fn compile_asserting(
+        lets: Option<&Yaml>,
+        assertions: &[&Yaml],
+        output: &Yaml,
+        file: &Arc<str>,
+        scope: &TemplateScope<'_>,
+        problems: &RefCell<Problems>,
+    ) -> Self {
+        let mut compiler = Compiler::new(file, *scope, problems);
+        let root_type = compiler.root_type();
+        let lets = lets.map(|lets| compiler.lets(lets, root_type)).unwrap_or_default();
+        let assertions = assertions.iter().filter_map(|assertion| compiler.assertion(assertion, root_type)).collect();
+        let mut root = compiler.root(output);
+        root.lets.splice(0..0, lets);
+        root.first_slot = scope.given.len();
+        let (symbols, names) = compiler.finish();
+        Self { file: file.clone(), symbols, names, root, assertions }
+    }
+
     /// The file it is from.
     #[must_use]
     pub fn file(&self) -> &Arc<str> {
         &self.file
     }
 
-    pub(super) fn run(
+    /// Makes the output document.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn apply(
         &self,
-        _input: &Document,
-        _assertions: &[Assertion],
-        _given: &[Value],
-        _host: &dyn Host,
-        _limits: &Limits,
-        _trace: Option<&mut Explanation>,
+        input: &Document,
+        given: &[Value],
+        host: &dyn Host,
+        limits: &Limits,
+        trace: Option<&mut Explanation>,
     ) -> Result<Document, Failure> {
-        Ok(crate::document::Builder::default().finish())
+        Writing::run(self, input, given, host, limits, trace)
+    }
+}
+
+/// Several formulas with common variables, asked of one document.
+#[derive(Debug)]
+pub struct Questions {
+    file: Arc<str>,
+    symbols: Symbols,
+    first_slot: usize,
+    lets: Vec<Rule>,
+    rules: Vec<Rule>,
+}
+
+impl Questions {
+    /// Compiles formulas or literals, with their variables; every problem goes to `problems`. A question that does not
+    /// compile is left out, so the answers' numbers are only right when there are no problems.
+    #[must_use]
+    pub fn compile<'y>(
+        lets: Option<&Yaml>,
+        questions: impl IntoIterator<Item = &'y Yaml>,
+        file: &Arc<str>,
+        scope: &TemplateScope<'_>,
+        problems: &RefCell<Problems>,
+    ) -> Self {
+        let mut compiler = Compiler::new(file, *scope, problems);
+        let root_type = compiler.root_type();
+        let lets = lets.map(|lets| compiler.lets(lets, root_type)).unwrap_or_default();
+        let rules = questions.into_iter().filter_map(|question| compiler.rule(question, root_type)).collect();
+        let (symbols, _) = compiler.finish();
+        Self { file: file.clone(), symbols, first_slot: scope.given.len(), lets, rules }
+    }
+
+    /// Asks a document; `use_answers` gets the answers by number, in the order compiled.
+    ///
+    /// # Errors
+    /// Whatever `use_answers` returns.
+    pub fn ask<T>(
+        &self,
+        document: &Document,
+        given: &[Value],
+        host: &dyn Host,
+        limits: &Limits,
+        use_answers: impl FnOnce(&Answers<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        with_scope(&self.file, &self.symbols, (self.first_slot, &self.lets), (document, given), host, limits, |scope| {
+            use_answers(&Answers::new(scope, &self.rules))
+        })
     }
 }

@@ -16,12 +16,12 @@ use std::sync::Arc;
 pub use code::CODES;
 pub use reply::{Meaning, Outcome};
 pub use setting::Setting;
-pub use simulator::{Health, Requirement, SimulatedReply, SimulatedRequest, Simulator};
+pub use simulator::{Health, ReplyValues, Requirement, SimulatedReply, SimulatedRequest, Simulator};
 
 use crate::{
     base::{Limits, Problem, Problems},
     document::Document,
-    mapping::Failure,
+    mapping::{Failure, Template},
     schema::Model,
     xpath::Host,
 };
@@ -69,7 +69,10 @@ pub struct Profile {
     name: String,
     title: Title,
     settings: Vec<Setting>,
-    documents: Vec<read::Document>,
+    documents: Vec<read::Kind>,
+    envelope: Option<Template>,
+    unwrap: Vec<read::Unwrap>,
+    reply: Option<reply::Reply>,
 }
 
 impl Profile {
@@ -101,7 +104,7 @@ impl Profile {
 
     /// Its document types, in file order.
     pub fn document_types(&self) -> impl Iterator<Item = &DocumentType> {
-        self.documents.iter().map(|document| &document.of)
+        self.documents.iter().map(|kind| &kind.of)
     }
 
     /// A document type by name.
@@ -136,7 +139,10 @@ impl Profile {
     /// # Errors
     /// When a formula of the envelope fails.
     pub fn wrap(&self, document: &Document, host: &dyn Host, limits: &Limits) -> Result<Document, Failure> {
-        read::wrap(self, document, host, limits)
+        match &self.envelope {
+            Some(envelope) => envelope.apply(document, &[], host, limits, None),
+            None => Ok(document.clone()),
+        }
     }
 
     /// The documents inside what was received, each with its type, in order; itself when it is a document already.

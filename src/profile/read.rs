@@ -1,27 +1,232 @@
-//! Reads and applies profiles.
-use super::*;
+//! Reads `profile.yaml`, and applies what it says about documents.
 
+use std::{cell::RefCell, sync::Arc};
+
+use super::{DocumentType, Facts, Profile, Setting, Title, code, reply};
+use crate::{
+    base::{Limits, Problem, Problems},
+    content::{Fields, Key, Yaml, parse},
+    document::{Builder, Document, NodeId, Shape},
+    mapping::{Environment, Failure, Questions, Template, TemplateScope, default_namespace, namespaces},
+    schema::Model,
+    xpath::{CodeAnswer, Host},
+};
+
+/// A document type with the questions asked of its documents.
 #[derive(Debug)]
-pub(super) struct Document {
+pub(super) struct Kind {
     pub of: DocumentType,
+    facts: Questions,
+    /// The numbers of the answers for business key, site and deduplication key.
+    answers: [Option<usize>; 3],
 }
-type Tree = crate::document::Document;
+
+/// Which documents of a type are inside what was received.
+#[derive(Debug)]
+pub(super) struct Unwrap {
+    of: String,
+    each: Questions,
+}
+
+/// Nobody to ask: documents are recognised by what is in them alone.
+struct Nobody;
+
+impl Host for Nobody {
+    fn code(&self, _: &str, _: &str) -> CodeAnswer {
+        CodeAnswer::NoTable
+    }
+
+    fn xref(&self, _: &str, _: &str, _: Option<&str>) -> Option<String> {
+        None
+    }
+
+    fn message(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn setting(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
 pub(super) fn profile(
-    _text: &str,
-    _file: &Arc<str>,
-    _models: &dyn Fn(&str) -> Option<Arc<Model>>,
+    text: &str,
+    file: &Arc<str>,
+    models: &dyn Fn(&str) -> Option<Arc<Model>>,
 ) -> Result<Profile, Problems> {
-    Err(Problems::default())
+    let root = parse(text, file)?;
+    let problems = RefCell::default();
+    let fields = Fields::new(&root, file, &problems);
+    let name = fields.required_text("profile").unwrap_or_default().to_owned();
+    let title = fields.block("title").map(title).unwrap_or_default();
+    let settings = fields.entries("settings").iter().map(|(key, node)| setting(key, node, &fields)).collect();
+    let namespaces = namespaces(&fields);
+    let scope = TemplateScope {
+        namespaces: &namespaces,
+        default_element_namespace: default_namespace(&fields, &namespaces),
+        ..TemplateScope::default()
+    };
+    let documents: Vec<Kind> =
+        fields.entries("documents").iter().map(|(key, node)| kind(key, node, &fields, &scope, models)).collect();
+    let envelope = fields.block("envelope").and_then(|envelope| {
+        let (lets, output) = (envelope.get("let"), envelope.required("output"));
+        let scope = TemplateScope { fragments: envelope.get("fragments"), ..scope };
+        envelope.finish();
+        Some(Template::compile(lets, output?, file, &scope, &problems))
+    });
+    let unwrap = fields.list("unwrap").into_iter().filter_map(|node| unwrap_rule(node, &fields, &scope, &documents));
+    let unwrap = unwrap.collect();
+    let reply = fields.block("reply").map(|reply| reply::Reply::compile(reply, &scope, &documents));
+    fields.finish();
+    let mut problems = problems.into_inner();
+    problems.sort();
+    if problems.has_errors() {
+        return Err(problems);
+    }
+    Ok(Profile { name, title, settings, documents, envelope, unwrap, reply })
 }
-pub(super) fn wrap(_: &Profile, document: &Tree, _: &dyn Host, _: &Limits) -> Result<Tree, Failure> {
-    Ok(document.clone())
+
+fn title(fields: Fields<'_>) -> Title {
+    let text = |key| fields.text(key).unwrap_or_default().to_owned();
+    let title = Title { en: text("en"), zh: text("zh") };
+    fields.finish();
+    title
 }
-pub(super) fn unwrap(_: &Profile, _: &Tree, _: &Limits) -> Result<Vec<(String, Tree)>, Failure> {
-    Ok(Vec::new())
+
+fn setting(key: &Key, node: &Yaml, outer: &Fields<'_>) -> Setting {
+    let fields = Fields::new(node, outer.file(), outer.problems());
+    let setting = Setting {
+        name: key.text.clone(),
+        required: fields.boolean("required").unwrap_or_default(),
+        default: fields.text("default").map(str::to_owned),
+        doc: fields.required_text("doc").unwrap_or_default().to_owned(),
+        secret: fields.boolean("secret").unwrap_or_default(),
+    };
+    fields.finish();
+    setting
 }
-pub(super) fn identify<'a>(_: &'a Profile, _: &Tree) -> Option<&'a DocumentType> {
-    None
+
+fn kind(
+    key: &Key,
+    node: &Yaml,
+    outer: &Fields<'_>,
+    scope: &TemplateScope<'_>,
+    models: &dyn Fn(&str) -> Option<Arc<Model>>,
+) -> Kind {
+    let fields = Fields::new(node, outer.file(), outer.problems());
+    let owned = |text: &str| text.to_owned();
+    let of = DocumentType {
+        name: key.text.clone(),
+        schema: fields.text("schema").map(owned),
+        json_schema: fields.text("json-schema").map(owned),
+        namespace: fields.text("namespace").map(owned).unwrap_or_default(),
+        root: fields.required_text("root").map(owned).unwrap_or_default(),
+        entity: fields.text("entity").map(owned),
+    };
+    let model = of.schema.as_deref().and_then(models);
+    let scope = TemplateScope {
+        environment: Environment { source: model.as_deref(), ..scope.environment },
+        default_element_namespace: namespace_of(&of, scope),
+        ..*scope
+    };
+    let mut asked = Vec::new();
+    let answers = ["business-key", "site", "dedup-key"].map(|name| {
+        fields.get(name).map(|question| {
+            asked.push(question);
+            asked.len() - 1
+        })
+    });
+    fields.finish();
+    let facts = Questions::compile(None, asked, outer.file(), &scope, outer.problems());
+    Kind { of, facts, answers }
 }
-pub(super) fn facts(_: &Profile, _: &str, _: &Tree, _: &Limits) -> Result<Facts, Failure> {
-    Ok(Facts::default())
+
+/// The namespace of unprefixed names in formulas about a document type.
+fn namespace_of<'n>(of: &'n DocumentType, scope: &TemplateScope<'n>) -> Option<&'n str> {
+    if of.namespace.is_empty() { scope.default_element_namespace } else { Some(&of.namespace) }
+}
+
+fn unwrap_rule(node: &Yaml, outer: &Fields<'_>, scope: &TemplateScope<'_>, documents: &[Kind]) -> Option<Unwrap> {
+    let fields = Fields::new(node, outer.file(), outer.problems());
+    let (of, each) = (fields.required("type"), fields.required("each"));
+    fields.finish();
+    let name = of?.text().unwrap_or_default();
+    let kind = known_type(name, documents, of?, outer)?;
+    let scope = TemplateScope { default_element_namespace: namespace_of(&kind.of, scope), ..*scope };
+    let each = Questions::compile(None, each, outer.file(), &scope, outer.problems());
+    Some(Unwrap { of: name.to_owned(), each })
+}
+
+/// The document type of that name; unknown ones are reported at `node`.
+pub(super) fn known_type<'k>(
+    name: &str,
+    documents: &'k [Kind],
+    node: &Yaml,
+    fields: &Fields<'_>,
+) -> Option<&'k Kind> {
+    let found = documents.iter().find(|kind| kind.of.name == name);
+    if found.is_none() {
+        let problem = Problem::new(code::UNKNOWN_TYPE, format!("the profile has no document type `{name}`"));
+        let known = documents.iter().map(|kind| kind.of.name.as_str());
+        fields.report(problem.at(node.place(fields.file())).did_you_mean(name, known));
+    }
+    found
+}
+
+pub(super) fn identify<'p>(profile: &'p Profile, document: &Document) -> Option<&'p DocumentType> {
+    let root = document.qname(document.root_element()?)?;
+    let from_json = document.shape(NodeId::ROOT) != Shape::Markup;
+    profile
+        .document_types()
+        .find(|of| *of.root == *root.local && (*of.namespace == *root.namespace || from_json))
+}
+
+pub(super) fn unwrap(
+    profile: &Profile,
+    document: &Document,
+    limits: &Limits,
+) -> Result<Vec<(String, Document)>, Failure> {
+    let mut found: Vec<(NodeId, &str)> = Vec::new();
+    for rule in &profile.unwrap {
+        let nodes = rule.each.ask(document, &[], &Nobody, limits, |answers| answers.nodes(0))?;
+        for node in nodes {
+            if !found.iter().any(|(known, _)| *known == node) {
+                found.push((node, &rule.of));
+            }
+        }
+    }
+    if found.is_empty() {
+        let itself = identify(profile, document).map(|of| (of.name.clone(), document.clone()));
+        return Ok(itself.into_iter().collect());
+    }
+    found.sort();
+    let alone = document.elements(NodeId::ROOT).take(2).count() == 1;
+    let take = |node: NodeId| {
+        // A document that is all there is keeps its places in the source.
+        if alone && Some(node) == document.root_element() {
+            return document.clone();
+        }
+        let mut builder = Builder::default();
+        builder.copy(document, node);
+        builder.finish()
+    };
+    Ok(found.into_iter().map(|(node, of)| (of.to_owned(), take(node))).collect())
+}
+
+pub(super) fn facts(
+    profile: &Profile,
+    document_type: &str,
+    document: &Document,
+    limits: &Limits,
+) -> Result<Facts, Failure> {
+    let Some(kind) = profile.documents.iter().find(|kind| kind.of.name == document_type) else {
+        let text = format!("the profile `{}` has no document type `{document_type}`", profile.name);
+        let known = profile.document_types().map(|of| of.name.as_str());
+        return Err(Problem::new(code::UNKNOWN_TYPE, text).did_you_mean(document_type, known).into());
+    };
+    kind.facts.ask(document, &[], &Nobody, limits, |answers| {
+        let answer = |number: Option<usize>| number.map_or(Ok(None), |number| answers.text(number));
+        let [business_key, site, dedup_key] = kind.answers;
+        Ok(Facts { business_key: answer(business_key)?, site: answer(site)?, dedup_key: answer(dedup_key)? })
+    })
 }

@@ -686,7 +686,7 @@ mod tests {
             ),
             (
                 "b/parts.xsd",
-                r#">
+                r#"elementFormDefault="qualified">
                 <xs:complexType name="Base"><xs:sequence><xs:element name="id" type="Short"/></xs:sequence></xs:complexType>
                 <xs:group name="who"><xs:sequence><xs:element name="name" type="xs:string" minOccurs="0"/></xs:sequence></xs:group>
                 <xs:attributeGroup name="marks"><xs:attribute name="no" type="xs:int" use="required"/></xs:attributeGroup>

@@ -1,11 +1,12 @@
 //! What a formula is evaluated against: the dynamic context (XPath 3.1 §2.1.2).
 
 use std::{
+    borrow::Cow,
     cell::{Cell, RefCell},
     sync::Arc,
 };
 
-use super::{Binding, Failure, Item, Value};
+use super::{Binding, Failure, Item, Value, string_of};
 use crate::document::{Document, NodeId};
 
 /// What the outside answers. Answers must not change within one run.
@@ -174,17 +175,30 @@ impl Frame<'_> {
         }
     }
 
+    /// The item's text; a node's reading is traced.
+    pub(super) fn text_of<'a>(&'a self, item: &'a Item) -> Cow<'a, str> {
+        if let Item::Node(document, node) = item {
+            self.note_read(*document, *node);
+        }
+        string_of(item, self.documents)
+    }
+
     /// The item, a node replaced by its untyped text as written.
     pub(super) fn atomize_item(&self, item: &Item) -> Item {
         match item {
-            Item::Node(document, node) => {
-                self.note_read(*document, *node);
-                Item::Untyped(match self.documents.get(usize::from(*document)) {
-                    Some(tree) => tree.string_value(*node).into(),
-                    None => "".into(),
-                })
-            }
+            Item::Node(..) => Item::Untyped((&*self.text_of(item)).into()),
             other => other.clone(),
+        }
+    }
+
+    /// What an item is, for messages: a node by its path, anything else by its type.
+    pub(super) fn describe(&self, item: &Item) -> String {
+        match item {
+            Item::Node(document, node) => match self.documents.get(usize::from(*document)) {
+                Some(tree) => format!("the text of {}", tree.path(*node)),
+                None => "a node".to_owned(),
+            },
+            other => format!("the value of type {}", other.type_name()),
         }
     }
 }

@@ -11,11 +11,21 @@
 //! A new function is one entry in one of the tables under `function/`: name, arity, signature, a sentence, examples (run
 //! by a test) and the Rust function.
 
+mod ast;
+mod cast;
 mod code;
+mod compile;
+mod evaluate;
 mod failure;
 mod formula;
 mod frame;
+mod function;
 mod item;
+mod lexer;
+mod op;
+mod operate;
+mod parser;
+mod path;
 mod scope;
 mod temporal;
 mod value;
@@ -24,6 +34,7 @@ pub use code::CODES;
 pub use failure::Failure;
 pub use formula::Formula;
 pub use frame::{Budget, CodeAnswer, Frame, Host, Trace, TraceEvent, Variables};
+pub use function::{Function, functions, is_reserved};
 pub use item::{Item, is_numeric, string_of};
 pub use scope::{Binding, Scope, SourceModel, Symbols, TypeRef};
 pub use temporal::{Date, DateTime, Duration, DurationKind, Time};

@@ -1,0 +1,214 @@
+//! The syntax tree: what was written, with spans, before names mean anything.
+
+use std::sync::Arc;
+
+use crate::document::Decimal;
+
+/// A byte range of the formula's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) struct Span {
+    pub start: u32,
+    pub end: u32,
+}
+
+impl Span {
+    pub fn to(self, other: Self) -> Self {
+        Self { start: self.start, end: other.end }
+    }
+}
+
+/// A name as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lexical {
+    Plain(Arc<str>),
+    Prefixed(Arc<str>, Arc<str>),
+    /// `Q{uri}local`
+    Braced(Arc<str>, Arc<str>),
+}
+
+impl Lexical {
+    pub fn local(&self) -> &Arc<str> {
+        match self {
+            Self::Plain(local) | Self::Prefixed(_, local) | Self::Braced(_, local) => local,
+        }
+    }
+}
+
+impl std::fmt::Display for Lexical {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Plain(local) => f.write_str(local),
+            Self::Prefixed(prefix, local) => write!(f, "{prefix}:{local}"),
+            Self::Braced(namespace, local) => write!(f, "Q{{{namespace}}}{local}"),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Named {
+    pub name: Lexical,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arithmetic {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    IntegerDivide,
+    Modulo,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NodeComparison {
+    Is,
+    Before,
+    After,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SetOperation {
+    Union,
+    Intersect,
+    Except,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Axis {
+    Child,
+    Attribute,
+    Parent,
+    SelfNode,
+    Descendant,
+    DescendantOrSelf,
+    Ancestor,
+    AncestorOrSelf,
+    FollowingSibling,
+    PrecedingSibling,
+}
+
+/// A node test as written.
+#[derive(Clone, Debug)]
+pub(super) enum Test {
+    Name(Lexical),
+    AnyName,
+    /// `p:*`
+    AnyLocal(Arc<str>),
+    /// `*:n`
+    AnyNamespace(Arc<str>),
+    Node,
+    Text,
+    Comment,
+    Instruction(Option<Arc<str>>),
+    Element(Option<Lexical>),
+    Attribute(Option<Lexical>),
+    Document,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct AxisStep {
+    pub axis: Axis,
+    pub test: Test,
+    pub span: Span,
+    pub predicates: Vec<Expr>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Axis(AxisStep),
+    Expr(Expr),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occurrence {
+    One,
+    Optional,
+    Any,
+    Some,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum ItemTest {
+    Item,
+    Kind(Test),
+    Atomic(Named),
+}
+
+/// A sequence type; no item test is `empty-sequence()`.
+#[derive(Clone, Debug)]
+pub(super) struct SequenceType {
+    pub item: Option<ItemTest>,
+    pub occurrence: Occurrence,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Expr {
+    pub kind: ExprKind,
+    pub span: Span,
+    /// Levels of the tree below and including this one.
+    pub depth: u16,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum ExprKind {
+    String(Arc<str>),
+    Integer(Decimal),
+    Decimal(Decimal),
+    Double(f64),
+    Variable(Named),
+    Context,
+    Sequence(Vec<Expr>),
+    Range(Box<Expr>, Box<Expr>),
+    Arithmetic(Arithmetic, Box<Expr>, Box<Expr>),
+    Negate(Box<Expr>),
+    Plus(Box<Expr>),
+    Value(Comparison, Box<Expr>, Box<Expr>),
+    General(Comparison, Box<Expr>, Box<Expr>),
+    Nodes(NodeComparison, Box<Expr>, Box<Expr>),
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+    Concat(Vec<Expr>),
+    If(Box<Expr>, Box<Expr>, Box<Expr>),
+    For(Vec<(Named, Expr)>, Box<Expr>),
+    Let(Vec<(Named, Expr)>, Box<Expr>),
+    Quantified {
+        every: bool,
+        bindings: Vec<(Named, Expr)>,
+        body: Box<Expr>,
+    },
+    Map(Box<Expr>, Box<Expr>),
+    Set(SetOperation, Box<Expr>, Box<Expr>),
+    Cast {
+        input: Box<Expr>,
+        to: Named,
+        optional: bool,
+    },
+    Castable {
+        input: Box<Expr>,
+        to: Named,
+        optional: bool,
+    },
+    InstanceOf(Box<Expr>, SequenceType),
+    Treat(Box<Expr>, SequenceType),
+    Call {
+        function: Named,
+        arguments: Vec<Expr>,
+    },
+    /// `rooted`: begins with `/`.
+    Path {
+        rooted: bool,
+        steps: Vec<Step>,
+    },
+    Filter(Box<Expr>, Vec<Expr>),
+}

@@ -1,0 +1,345 @@
+//! Evaluation of the compiled form.
+
+use super::{
+    Failure, Frame, Item, Value,
+    ast::{NodeComparison, Occurrence, SetOperation},
+    cast::cast,
+    function::Call,
+    op::{ItemTypeTest, Op, OpKind, Predicate, TypeTest},
+    operate::{arithmetic, general_comparison, number, value_comparison},
+};
+use crate::document::{Decimal, NodeId};
+
+/// The context item and where it stands.
+#[derive(Clone, Copy)]
+pub(super) struct Focus<'a> {
+    pub item: Option<&'a Item>,
+    pub position: usize,
+    pub size: usize,
+}
+
+/// One evaluation.
+pub(super) struct Run<'a> {
+    pub frame: &'a Frame<'a>,
+    pub locals: Vec<Value>,
+}
+
+/// A failure, and the start of the innermost operation that raised it.
+pub(super) type Evaluated<T> = Result<T, (Failure, u32)>;
+
+impl Run<'_> {
+    pub fn eval(&mut self, op: &Op, focus: Focus<'_>) -> Evaluated<Value> {
+        let at = |failure: Failure| (failure, op.span.start);
+        self.frame.budget.take(1).map_err(at)?;
+        Ok(match &op.kind {
+            OpKind::Constant(value) => value.clone(),
+            OpKind::Local(slot) => self.locals.get(*slot).cloned().unwrap_or_default(),
+            OpKind::Outer(slot) => self.frame.variables.get(*slot).map_err(at)?,
+            OpKind::Context => Value::One(focus.item.cloned().ok_or_else(|| at(no_context()))?),
+            OpKind::Sequence(all) => {
+                let mut items = Vec::with_capacity(all.len());
+                for one in all {
+                    append(&mut items, self.eval(one, focus)?);
+                }
+                items.into()
+            }
+            OpKind::Range(from, to) => {
+                let (from, to) = (self.eval(from, focus)?, self.eval(to, focus)?);
+                self.range(&from, &to).map_err(at)?
+            }
+            OpKind::Arithmetic(operation, left, right) => {
+                let (left, right) = (self.eval(left, focus)?, self.eval(right, focus)?);
+                arithmetic(self.frame, *operation, &left, &right).map_err(at)?
+            }
+            OpKind::Negate(input) => match self.eval(input, focus)? {
+                Value::Empty => Value::Empty,
+                value => {
+                    let item = only(&value).map_err(at)?;
+                    let value = number(self.frame, item).map_err(at)?;
+                    Value::One(value.map(Decimal::negate, |double| -double).item())
+                }
+            },
+            OpKind::Plus(input) => match self.eval(input, focus)? {
+                Value::Empty => Value::Empty,
+                value => Value::One(number(self.frame, only(&value).map_err(at)?).map_err(at)?.item()),
+            },
+            OpKind::Value(comparison, left, right) => {
+                let (left, right) = (self.eval(left, focus)?, self.eval(right, focus)?);
+                value_comparison(self.frame, *comparison, &left, &right).map_err(at)?
+            }
+            OpKind::General(comparison, left, right) => {
+                let (left, right) = (self.eval(left, focus)?, self.eval(right, focus)?);
+                general_comparison(self.frame, *comparison, &left, &right).map_err(at)?.into()
+            }
+            OpKind::Nodes(comparison, left, right) => {
+                let (left, right) = (self.eval(left, focus)?, self.eval(right, focus)?);
+                if left.is_empty() || right.is_empty() {
+                    return Ok(Value::Empty);
+                }
+                let (a, b) = (only_node(&left).map_err(at)?, only_node(&right).map_err(at)?);
+                match comparison {
+                    NodeComparison::Is => a == b,
+                    NodeComparison::Before => a < b,
+                    NodeComparison::After => a > b,
+                }
+                .into()
+            }
+            OpKind::And(all) => {
+                for one in all {
+                    if !self.truth(one, focus)? {
+                        return Ok(false.into());
+                    }
+                }
+                true.into()
+            }
+            OpKind::Or(all) => {
+                for one in all {
+                    if self.truth(one, focus)? {
+                        return Ok(true.into());
+                    }
+                }
+                false.into()
+            }
+            OpKind::Concat(all) => {
+                let mut joined = String::new();
+                for one in all {
+                    let value = self.eval(one, focus)?;
+                    if !value.is_empty() {
+                        joined.push_str(&self.frame.text_of(only(&value).map_err(at)?));
+                    }
+                }
+                self.frame.budget.take(joined.len() as u64 / 64).map_err(at)?;
+                Value::One(Item::string(joined))
+            }
+            OpKind::If(condition, then, otherwise) => {
+                let chosen = if self.truth(condition, focus)? { then } else { otherwise };
+                self.eval(chosen, focus)?
+            }
+            OpKind::For(input, body) => {
+                let input = self.eval(input, focus)?;
+                let mut items = Vec::new();
+                for item in input.items() {
+                    self.locals.push(Value::One(item.clone()));
+                    let value = self.eval(body, focus);
+                    self.locals.pop();
+                    append(&mut items, value?);
+                }
+                items.into()
+            }
+            OpKind::Let(input, body) => {
+                let input = self.eval(input, focus)?;
+                self.locals.push(input);
+                let value = self.eval(body, focus);
+                self.locals.pop();
+                value?
+            }
+            OpKind::Quantified { every, input, body } => {
+                let input = self.eval(input, focus)?;
+                for item in input.items() {
+                    self.locals.push(Value::One(item.clone()));
+                    let truth = self.truth(body, focus);
+                    self.locals.pop();
+                    if truth? != *every {
+                        return Ok((!*every).into());
+                    }
+                }
+                (*every).into()
+            }
+            OpKind::Map(input, body) => {
+                let input = self.eval(input, focus)?;
+                let size = input.len();
+                let mut items = Vec::new();
+                for (index, item) in input.items().iter().enumerate() {
+                    let value = self.eval(body, Focus { item: Some(item), position: index + 1, size })?;
+                    append(&mut items, value);
+                }
+                items.into()
+            }
+            OpKind::Set(operation, left, right) => {
+                let (left, right) = (self.eval(left, focus)?, self.eval(right, focus)?);
+                self.frame.budget.take((left.len() + right.len()) as u64).map_err(at)?;
+                combine_sets(*operation, &left, &right).map_err(at)?
+            }
+            OpKind::Cast { input, to, optional } => match self.eval(input, focus)? {
+                Value::Empty if *optional => Value::Empty,
+                value => Value::One(cast(self.frame, only(&value).map_err(at)?, *to).map_err(at)?),
+            },
+            OpKind::Castable { input, to, optional } => match self.eval(input, focus)? {
+                Value::Empty => (*optional).into(),
+                Value::One(item) => cast(self.frame, &item, *to).is_ok().into(),
+                Value::Many(_) => false.into(),
+            },
+            OpKind::InstanceOf(input, test) => {
+                let value = self.eval(input, focus)?;
+                self.matches_type(&value, test).into()
+            }
+            OpKind::Treat(input, test) => {
+                let value = self.eval(input, focus)?;
+                if !self.matches_type(&value, test) {
+                    return Err(at(Failure::error("XPDY0050", format!("the value is not of type {}", test.text))));
+                }
+                value
+            }
+            OpKind::Call { function, arguments, pattern } => {
+                let mut values = Vec::with_capacity(arguments.len());
+                for argument in arguments {
+                    values.push(self.eval(argument, focus)?);
+                }
+                let work: usize = values.iter().map(Value::len).sum();
+                self.frame.budget.take(work as u64).map_err(at)?;
+                let call = Call { frame: self.frame, focus, arguments: &values, pattern: pattern.as_deref() };
+                (function.call)(&call).map_err(at)?
+            }
+            OpKind::Path { rooted, steps } => self.path(op, *rooted, steps, focus)?,
+            OpKind::Filter(input, predicates) => {
+                let mut items = match self.eval(input, focus)? {
+                    Value::Empty => return Ok(Value::Empty),
+                    Value::One(item) => vec![item],
+                    Value::Many(items) => std::sync::Arc::unwrap_or_clone(items),
+                };
+                self.filter(&mut items, predicates)?;
+                items.into()
+            }
+        })
+    }
+
+    pub fn truth(&mut self, op: &Op, focus: Focus<'_>) -> Evaluated<bool> {
+        let value = self.eval(op, focus)?;
+        value.effective_boolean().map_err(|failure| (failure, op.span.start))
+    }
+
+    /// Keeps the items for which every predicate holds (XPath 3.1 §3.3.3).
+    pub fn filter(&mut self, items: &mut Vec<Item>, predicates: &[Predicate]) -> Evaluated<()> {
+        for predicate in predicates {
+            let op = match predicate {
+                Predicate::Position(position) => {
+                    let kept = position.checked_sub(1).and_then(|index| items.get(index)).cloned();
+                    items.clear();
+                    items.extend(kept);
+                    continue;
+                }
+                Predicate::Last => {
+                    items.drain(..items.len().saturating_sub(1));
+                    continue;
+                }
+                Predicate::Op(op) => op,
+            };
+            let size = items.len();
+            let mut kept = Vec::new();
+            for (index, item) in items.drain(..).enumerate() {
+                let value = self.eval(op, Focus { item: Some(&item), position: index + 1, size })?;
+                let keep = match &value {
+                    Value::One(Item::Integer(position) | Item::Decimal(position)) => {
+                        *position == Decimal::from(i64::try_from(index + 1).unwrap_or(i64::MAX))
+                    }
+                    Value::One(Item::Double(position)) => *position == (index + 1) as f64,
+                    other => other.effective_boolean().map_err(|failure| (failure, op.span.start))?,
+                };
+                if keep {
+                    kept.push(item);
+                }
+            }
+            *items = kept;
+        }
+        Ok(())
+    }
+
+    fn range(&self, from: &Value, to: &Value) -> Result<Value, Failure> {
+        if from.is_empty() || to.is_empty() {
+            return Ok(Value::Empty);
+        }
+        let bound = |value: &Value| {
+            let whole = match number(self.frame, only(value)?)? {
+                super::operate::Number::Integer(value) | super::operate::Number::Decimal(value) => value.to_i64(),
+                super::operate::Number::Double(_) => None,
+            };
+            whole.ok_or_else(|| Failure::error("XPTY0004", "the bounds of `to` must be integers"))
+        };
+        let (from, to) = (bound(from)?, bound(to)?);
+        if from > to {
+            return Ok(Value::Empty);
+        }
+        self.frame.budget.take(to.abs_diff(from).saturating_add(1))?;
+        Ok((from..=to).map(|value| Item::Integer(Decimal::from(value))).collect())
+    }
+
+    fn matches_type(&self, value: &Value, test: &TypeTest) -> bool {
+        let Some(item_test) = &test.item else { return value.is_empty() };
+        let count = match test.occurrence {
+            Occurrence::One => value.len() == 1,
+            Occurrence::Optional => value.len() <= 1,
+            Occurrence::Any => true,
+            Occurrence::Some => !value.is_empty(),
+        };
+        count
+            && value.items().iter().all(|item| match item_test {
+                ItemTypeTest::Item => true,
+                ItemTypeTest::Atomic(atomic) => atomic.covers(item),
+                ItemTypeTest::Node(test) => match item {
+                    Item::Node(document, node) => self.node_matches(*document, *node, test),
+                    _ => false,
+                },
+            })
+    }
+}
+
+fn no_context() -> Failure {
+    Failure::error("XPDY0002", "there is no context item here")
+}
+
+/// The one item of a value.
+pub(super) fn only(value: &Value) -> Result<&Item, Failure> {
+    match value {
+        Value::One(item) => Ok(item),
+        Value::Empty => Err(Failure::error("XPTY0004", "one value is needed here, not an empty sequence")),
+        Value::Many(items) => {
+            Err(Failure::error("XPTY0004", format!("one value is needed here, not a sequence of {}", items.len())))
+        }
+    }
+}
+
+fn only_node(value: &Value) -> Result<(u16, NodeId), Failure> {
+    match only(value)? {
+        Item::Node(document, node) => Ok((*document, *node)),
+        other => Err(Failure::error("XPTY0004", format!("a node is needed here, not a {}", other.type_name()))),
+    }
+}
+
+fn append(items: &mut Vec<Item>, value: Value) {
+    match value {
+        Value::Empty => {}
+        Value::One(item) => items.push(item),
+        Value::Many(more) => items.extend(more.iter().cloned()),
+    }
+}
+
+fn combine_sets(operation: SetOperation, left: &Value, right: &Value) -> Result<Value, Failure> {
+    let nodes = |value: &Value| -> Result<Vec<(u16, NodeId)>, Failure> {
+        let mut nodes = Vec::with_capacity(value.len());
+        for item in value.items() {
+            match item {
+                Item::Node(document, node) => nodes.push((*document, *node)),
+                other => {
+                    return Err(Failure::error(
+                        "XPTY0004",
+                        format!("union, intersect and except need nodes, not a {}", other.type_name()),
+                    ));
+                }
+            }
+        }
+        nodes.sort_unstable();
+        nodes.dedup();
+        Ok(nodes)
+    };
+    let (mut left, right) = (nodes(left)?, nodes(right)?);
+    match operation {
+        SetOperation::Union => {
+            left.extend(right);
+            left.sort_unstable();
+            left.dedup();
+        }
+        SetOperation::Intersect => left.retain(|node| right.binary_search(node).is_ok()),
+        SetOperation::Except => left.retain(|node| right.binary_search(node).is_err()),
+    }
+    Ok(left.into_iter().map(|(document, node)| Item::Node(document, node)).collect())
+}

@@ -1,0 +1,165 @@
+//! The functions of the formula language, each with its signature, its sentence and its examples in one table entry.
+//!
+//! A new function is an entry in the table of its file; the examples are run by a test and shown by the reference.
+
+mod date;
+pub(super) mod date_picture;
+mod identity;
+mod integration;
+mod node;
+pub(super) mod number_picture;
+mod numeric;
+pub(super) mod pattern;
+mod sequence;
+mod string;
+mod words;
+
+use std::{borrow::Cow, sync::Arc};
+
+use super::{
+    Failure, Frame, Item, Value,
+    evaluate::{Focus, only},
+    operate::{self, Number},
+};
+
+/// Namespace of the types (`xs:`).
+pub(super) const SCHEMA: &str = "http://www.w3.org/2001/XMLSchema";
+/// Namespace of the functions (`fn:`).
+pub(super) const FUNCTIONS: &str = "http://www.w3.org/2005/xpath-functions";
+
+/// No upper bound of arguments.
+const MANY: usize = usize::MAX;
+
+/// A function of the formula language.
+#[derive(Debug)]
+pub struct Function {
+    /// Its name, without prefix.
+    pub name: &'static str,
+    /// The least and the most arguments.
+    pub arity: (usize, usize),
+    /// How it is called, for people.
+    pub signature: &'static str,
+    /// What it does, in a sentence.
+    pub doc: &'static str,
+    /// Formulas and the text of their values.
+    pub examples: &'static [(&'static str, &'static str)],
+    pub(super) yields: Yields,
+    pub(super) call: fn(&Call<'_>) -> Result<Value, Failure>,
+}
+
+/// What is known beforehand about a function's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Yields {
+    /// Items of the first argument.
+    First,
+    Other,
+}
+
+/// Every function, table by table.
+pub fn functions() -> impl Iterator<Item = &'static Function> {
+    [string::TABLE, numeric::TABLE, sequence::TABLE, node::TABLE, date::TABLE, integration::TABLE, identity::TABLE]
+        .into_iter()
+        .flatten()
+}
+
+pub(super) fn find(name: &str) -> Option<&'static Function> {
+    functions().find(|function| function.name == name)
+}
+
+/// Whether a name belongs to an integration function and may not name a variable.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
+    integration::TABLE.iter().chain(identity::TABLE).any(|function| function.name == name)
+}
+
+/// One call: evaluated arguments and the context.
+pub(super) struct Call<'a> {
+    pub frame: &'a Frame<'a>,
+    pub focus: Focus<'a>,
+    pub arguments: &'a [Value],
+    /// The compiled pattern, when it was a literal.
+    pub pattern: Option<&'a pattern::Pattern>,
+}
+
+impl<'a> Call<'a> {
+    fn value(&self, at: usize) -> &'a Value {
+        self.arguments.get(at).unwrap_or(&Value::Empty)
+    }
+
+    fn items(&self, at: usize) -> &'a [Item] {
+        self.value(at).items()
+    }
+
+    fn has(&self, at: usize) -> bool {
+        at < self.arguments.len()
+    }
+
+    /// The argument's item, if it is not empty.
+    fn optional(&self, at: usize) -> Result<Option<&'a Item>, Failure> {
+        match self.value(at) {
+            Value::Empty => Ok(None),
+            value => only(value).map(Some),
+        }
+    }
+
+    /// The text of any single item; `None` for an empty argument.
+    fn any_text(&self, at: usize) -> Result<Option<Cow<'_, str>>, Failure> {
+        Ok(self.optional(at)?.map(|item| self.frame.text_of(item)))
+    }
+
+    /// An `xs:string?` argument; an empty one is the empty string.
+    fn string(&self, at: usize) -> Result<Cow<'_, str>, Failure> {
+        Ok(self.optional_string(at)?.unwrap_or_default())
+    }
+
+    fn optional_string(&self, at: usize) -> Result<Option<Cow<'_, str>>, Failure> {
+        match self.optional(at)? {
+            None => Ok(None),
+            Some(item @ (Item::Node(..) | Item::Untyped(_) | Item::String(_))) => Ok(Some(self.frame.text_of(item))),
+            Some(other) => Err(Failure::error(
+                "XPTY0004",
+                format!(
+                    "argument {} must be a string, not a value of type {}; use string(…)",
+                    at + 1,
+                    other.type_name()
+                ),
+            )),
+        }
+    }
+
+    fn number(&self, at: usize) -> Result<Option<Number>, Failure> {
+        self.optional(at)?.map(|item| operate::number(self.frame, item)).transpose()
+    }
+
+    /// A required integer argument; doubles and decimals are rounded.
+    fn integer(&self, at: usize) -> Result<i64, Failure> {
+        let item = only(self.value(at))?;
+        let whole = match operate::number(self.frame, item)? {
+            Number::Integer(value) | Number::Decimal(value) => value.round(0).to_i64(),
+            Number::Double(value) if value.is_nan() => None,
+            // `as` saturates
+            Number::Double(value) => Some((value + 0.5).floor() as i64),
+        };
+        whole.ok_or_else(|| Failure::error("FOCA0002", format!("argument {} must be an integer", at + 1)))
+    }
+
+    /// The argument, or the context item when it was left out.
+    fn or_context(&self, at: usize) -> Result<Option<&'a Item>, Failure> {
+        if self.has(at) {
+            return self.optional(at);
+        }
+        self.focus.item.map(Some).ok_or_else(|| Failure::error("XPDY0002", "there is no context item here"))
+    }
+}
+
+fn string(text: impl Into<Arc<str>>) -> Result<Value, Failure> {
+    Ok(Value::One(Item::String(text.into())))
+}
+
+fn boolean(value: bool) -> Result<Value, Failure> {
+    Ok(value.into())
+}
+
+fn integer(value: usize) -> Result<Value, Failure> {
+    Ok(Value::One(Item::integer(value)))
+}

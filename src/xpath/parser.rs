@@ -1,0 +1,695 @@
+//! Tokens to a syntax tree (XPath 3.1 §A.1): precedence climbing, bounded nesting.
+
+use super::{
+    ast::{
+        Arithmetic, Axis, AxisStep, Comparison, Expr, ExprKind, ItemTest, Lexical, Named, NodeComparison, Occurrence,
+        SequenceType, SetOperation, Span, Step, Test,
+    },
+    lexer::{SyntaxError, Token, tokens},
+};
+
+/// Levels a formula may nest. Recursion over the tree stays far from the stack's end.
+const NESTING: u16 = 100;
+
+type Parsed<T> = Result<T, SyntaxError>;
+
+struct Parser {
+    tokens: Vec<(Token, Span)>,
+    at: usize,
+    depth: u16,
+}
+
+/// Parses a whole formula.
+pub(super) fn parse(text: &str) -> Parsed<Expr> {
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
+    if parser.peek() == &Token::End {
+        return Err(SyntaxError::new("the formula is empty; `()` yields nothing", parser.span()));
+    }
+    let expr = parser.expr()?;
+    match parser.peek() {
+        Token::End => Ok(expr),
+        _ => Err(parser.unexpected("an operator or the end of the formula")),
+    }
+}
+
+/// A binary operator and its precedence; a higher one binds tighter.
+#[derive(Clone, Copy)]
+enum Operator {
+    Or,
+    And,
+    Value(Comparison),
+    General(Comparison),
+    Nodes(NodeComparison),
+    Concat,
+    Range,
+    Arithmetic(Arithmetic),
+    Set(SetOperation),
+    InstanceOf,
+    Treat,
+    Castable,
+    Cast,
+    Arrow,
+}
+
+/// Precedence of unary minus: between `=>` and `!`.
+const UNARY: u8 = 15;
+
+impl Operator {
+    fn precedence(self) -> u8 {
+        match self {
+            Self::Or => 1,
+            Self::And => 2,
+            Self::Value(_) | Self::General(_) | Self::Nodes(_) => 3,
+            Self::Concat => 4,
+            Self::Range => 5,
+            Self::Arithmetic(Arithmetic::Add | Arithmetic::Subtract) => 6,
+            Self::Arithmetic(_) => 7,
+            Self::Set(SetOperation::Union) => 8,
+            Self::Set(_) => 9,
+            Self::InstanceOf => 10,
+            Self::Treat => 11,
+            Self::Castable => 12,
+            Self::Cast => 13,
+            Self::Arrow => 14,
+        }
+    }
+
+    /// Comparisons and ranges do not chain (`a < b < c` is an error).
+    fn chains(self) -> bool {
+        !matches!(self, Self::Value(_) | Self::General(_) | Self::Nodes(_) | Self::Range)
+    }
+}
+
+impl Parser {
+    fn peek(&self) -> &Token {
+        self.ahead(0)
+    }
+
+    fn ahead(&self, by: usize) -> &Token {
+        self.tokens.get(self.at + by).map_or(&Token::End, |(token, _)| token)
+    }
+
+    fn span(&self) -> Span {
+        let at = self.at.min(self.tokens.len().saturating_sub(1));
+        self.tokens.get(at).map(|(_, span)| *span).unwrap_or_default()
+    }
+
+    fn last_span(&self) -> Span {
+        self.tokens.get(self.at.saturating_sub(1)).map(|(_, span)| *span).unwrap_or_default()
+    }
+
+    fn is(&self, symbol: &str) -> bool {
+        matches!(self.peek(), Token::Symbol(found) if *found == symbol)
+    }
+
+    fn ahead_is(&self, by: usize, symbol: &str) -> bool {
+        matches!(self.ahead(by), Token::Symbol(found) if *found == symbol)
+    }
+
+    fn ahead_word(&self, by: usize) -> Option<&str> {
+        match self.ahead(by) {
+            Token::Name(Lexical::Plain(word)) => Some(word),
+            _ => None,
+        }
+    }
+
+    fn is_word(&self, word: &str) -> bool {
+        self.ahead_word(0) == Some(word)
+    }
+
+    fn eat(&mut self, symbol: &str) -> bool {
+        let found = self.is(symbol);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, symbol: &'static str) -> Parsed<()> {
+        if self.eat(symbol) { Ok(()) } else { Err(self.unexpected(&format!("`{symbol}`"))) }
+    }
+
+    fn expect_word(&mut self, word: &str) -> Parsed<()> {
+        if self.is_word(word) {
+            self.at += 1;
+            return Ok(());
+        }
+        Err(self.unexpected(&format!("`{word}`")))
+    }
+
+    fn unexpected(&self, wanted: &str) -> SyntaxError {
+        let found = match self.peek() {
+            Token::End => "the formula ends here".to_owned(),
+            Token::String(_) => "found a string".to_owned(),
+            Token::Integer(_) | Token::Decimal(_) | Token::Double(_) => "found a number".to_owned(),
+            Token::Name(name) => format!("found `{name}`"),
+            Token::PrefixStar(prefix) => format!("found `{prefix}:*`"),
+            Token::StarName(local) => format!("found `*:{local}`"),
+            Token::Symbol(symbol) => format!("found `{symbol}`"),
+        };
+        SyntaxError::new(format!("expected {wanted}, but {found} (XPST0003)"), self.span())
+    }
+
+    fn node(&self, kind: ExprKind, start: Span, below: u16) -> Parsed<Expr> {
+        let span = start.to(self.last_span());
+        if below >= 2 * NESTING {
+            return Err(SyntaxError::new("too many operators in one chain; use `let` to split the formula", span));
+        }
+        Ok(Expr { kind, span, depth: below + 1 })
+    }
+
+    fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        if self.depth >= NESTING {
+            return Err(SyntaxError::new(
+                format!("nested more than {NESTING} levels deep; use `let` to split the formula"),
+                self.span(),
+            ));
+        }
+        self.depth += 1;
+        let parsed = parse(self);
+        self.depth -= 1;
+        parsed
+    }
+
+    fn expr(&mut self) -> Parsed<Expr> {
+        let start = self.span();
+        let first = self.single()?;
+        if !self.is(",") {
+            return Ok(first);
+        }
+        let mut all = vec![first];
+        while self.eat(",") {
+            all.push(self.single()?);
+        }
+        let depth = deepest(&all);
+        self.node(ExprKind::Sequence(all), start, depth)
+    }
+
+    fn single(&mut self) -> Parsed<Expr> {
+        self.nested(|parser| match (parser.ahead_word(0), parser.ahead(1)) {
+            (Some("for"), Token::Symbol("$")) => parser.binding_expr("for"),
+            (Some("let"), Token::Symbol("$")) => parser.binding_expr("let"),
+            (Some("some"), Token::Symbol("$")) => parser.binding_expr("some"),
+            (Some("every"), Token::Symbol("$")) => parser.binding_expr("every"),
+            (Some("if"), Token::Symbol("(")) => parser.conditional(),
+            _ => parser.binary(1),
+        })
+    }
+
+    fn binding_expr(&mut self, word: &str) -> Parsed<Expr> {
+        let start = self.span();
+        self.at += 1;
+        let mut bindings = Vec::new();
+        loop {
+            self.expect("$")?;
+            let name = self.name("a variable name")?;
+            if word == "let" {
+                self.expect(":=")?;
+            } else {
+                self.expect_word("in")?;
+            }
+            bindings.push((name, self.single()?));
+            if bindings.len() > usize::from(NESTING) {
+                return Err(self.unexpected("fewer variables"));
+            }
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.expect_word(if matches!(word, "for" | "let") { "return" } else { "satisfies" })?;
+        let body = self.single()?;
+        let count = u16::try_from(bindings.len()).unwrap_or(u16::MAX);
+        let depth = bindings.iter().map(|(_, expr)| expr.depth).chain([body.depth]).max().unwrap_or(0) + count;
+        let body = Box::new(body);
+        let kind = match word {
+            "for" => ExprKind::For(bindings, body),
+            "let" => ExprKind::Let(bindings, body),
+            _ => ExprKind::Quantified { every: word == "every", bindings, body },
+        };
+        self.node(kind, start, depth)
+    }
+
+    fn conditional(&mut self) -> Parsed<Expr> {
+        let start = self.span();
+        self.at += 2;
+        let condition = self.expr()?;
+        self.expect(")")?;
+        self.expect_word("then")?;
+        let then = self.single()?;
+        self.expect_word("else")?;
+        let otherwise = self.single()?;
+        let depth = condition.depth.max(then.depth).max(otherwise.depth);
+        self.node(ExprKind::If(Box::new(condition), Box::new(then), Box::new(otherwise)), start, depth)
+    }
+
+    /// The operator at the current token, and how many tokens it takes.
+    fn operator(&self) -> Option<(Operator, usize)> {
+        use Comparison::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
+        let operator = match self.peek() {
+            Token::Symbol(symbol) => match *symbol {
+                "||" => Operator::Concat,
+                "=" => Operator::General(Equal),
+                "!=" => Operator::General(NotEqual),
+                "<" => Operator::General(Less),
+                "<=" => Operator::General(LessOrEqual),
+                ">" => Operator::General(Greater),
+                ">=" => Operator::General(GreaterOrEqual),
+                "<<" => Operator::Nodes(NodeComparison::Before),
+                ">>" => Operator::Nodes(NodeComparison::After),
+                "+" => Operator::Arithmetic(Arithmetic::Add),
+                "-" => Operator::Arithmetic(Arithmetic::Subtract),
+                "*" => Operator::Arithmetic(Arithmetic::Multiply),
+                "|" => Operator::Set(SetOperation::Union),
+                "=>" => Operator::Arrow,
+                _ => return None,
+            },
+            Token::Name(Lexical::Plain(word)) => match &**word {
+                "or" => Operator::Or,
+                "and" => Operator::And,
+                "eq" => Operator::Value(Equal),
+                "ne" => Operator::Value(NotEqual),
+                "lt" => Operator::Value(Less),
+                "le" => Operator::Value(LessOrEqual),
+                "gt" => Operator::Value(Greater),
+                "ge" => Operator::Value(GreaterOrEqual),
+                "is" => Operator::Nodes(NodeComparison::Is),
+                "to" => Operator::Range,
+                "div" => Operator::Arithmetic(Arithmetic::Divide),
+                "idiv" => Operator::Arithmetic(Arithmetic::IntegerDivide),
+                "mod" => Operator::Arithmetic(Arithmetic::Modulo),
+                "union" => Operator::Set(SetOperation::Union),
+                "intersect" => Operator::Set(SetOperation::Intersect),
+                "except" => Operator::Set(SetOperation::Except),
+                "instance" if self.ahead_word(1) == Some("of") => return Some((Operator::InstanceOf, 2)),
+                "treat" if self.ahead_word(1) == Some("as") => return Some((Operator::Treat, 2)),
+                "castable" if self.ahead_word(1) == Some("as") => return Some((Operator::Castable, 2)),
+                "cast" if self.ahead_word(1) == Some("as") => return Some((Operator::Cast, 2)),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some((operator, 1))
+    }
+
+    fn binary(&mut self, lowest: u8) -> Parsed<Expr> {
+        let start = self.span();
+        let mut left = self.unary()?;
+        let mut ceiling = u8::MAX;
+        while let Some((operator, length)) = self.operator() {
+            let precedence = operator.precedence();
+            if precedence < lowest || precedence > ceiling {
+                break;
+            }
+            self.at += length;
+            left = match operator {
+                Operator::InstanceOf => {
+                    let to = self.sequence_type()?;
+                    let depth = left.depth;
+                    self.node(ExprKind::InstanceOf(Box::new(left), to), start, depth)?
+                }
+                Operator::Treat => {
+                    let to = self.sequence_type()?;
+                    let depth = left.depth;
+                    self.node(ExprKind::Treat(Box::new(left), to), start, depth)?
+                }
+                Operator::Cast | Operator::Castable => {
+                    let (to, depth) = (self.name("a type name")?, left.depth);
+                    let (optional, input) = (self.eat("?"), Box::new(left));
+                    let kind = match operator {
+                        Operator::Cast => ExprKind::Cast { input, to, optional },
+                        _ => ExprKind::Castable { input, to, optional },
+                    };
+                    self.node(kind, start, depth)?
+                }
+                Operator::Arrow => self.arrow(left, start)?,
+                _ => {
+                    let right = self.binary(precedence + 1)?;
+                    self.join(operator, left, right, start)?
+                }
+            };
+            ceiling = if operator.chains() { precedence } else { precedence - 1 };
+        }
+        if ceiling == 2 && self.operator().is_some_and(|(operator, _)| operator.precedence() == 3) {
+            return Err(self.unexpected("`and`, `or` or the end: comparisons do not chain"));
+        }
+        Ok(left)
+    }
+
+    fn join(&self, operator: Operator, left: Expr, right: Expr, start: Span) -> Parsed<Expr> {
+        let depth = left.depth.max(right.depth);
+        let kind = match operator {
+            Operator::Or => ExprKind::Or(joined(left, right, |kind| match kind {
+                ExprKind::Or(all) => Ok(all),
+                other => Err(other),
+            })),
+            Operator::And => ExprKind::And(joined(left, right, |kind| match kind {
+                ExprKind::And(all) => Ok(all),
+                other => Err(other),
+            })),
+            Operator::Concat => ExprKind::Concat(joined(left, right, |kind| match kind {
+                ExprKind::Concat(all) => Ok(all),
+                other => Err(other),
+            })),
+            Operator::Value(comparison) => ExprKind::Value(comparison, Box::new(left), Box::new(right)),
+            Operator::General(comparison) => ExprKind::General(comparison, Box::new(left), Box::new(right)),
+            Operator::Nodes(comparison) => ExprKind::Nodes(comparison, Box::new(left), Box::new(right)),
+            Operator::Range => ExprKind::Range(Box::new(left), Box::new(right)),
+            Operator::Arithmetic(operation) => ExprKind::Arithmetic(operation, Box::new(left), Box::new(right)),
+            Operator::Set(operation) => ExprKind::Set(operation, Box::new(left), Box::new(right)),
+            Operator::InstanceOf | Operator::Treat | Operator::Castable | Operator::Cast | Operator::Arrow => {
+                return Err(self.unexpected("an operand"));
+            }
+        };
+        let flat = match &kind {
+            ExprKind::Or(all) | ExprKind::And(all) | ExprKind::Concat(all) => Some(deepest(all)),
+            _ => None,
+        };
+        self.node(kind, start, flat.unwrap_or(depth))
+    }
+
+    fn arrow(&mut self, left: Expr, start: Span) -> Parsed<Expr> {
+        let function = self.name("a function name")?;
+        self.expect("(")?;
+        let mut arguments = vec![left];
+        arguments.extend(self.arguments()?);
+        let depth = deepest(&arguments);
+        self.node(ExprKind::Call { function, arguments }, start, depth)
+    }
+
+    /// After `(`: arguments up to and including `)`.
+    fn arguments(&mut self) -> Parsed<Vec<Expr>> {
+        let mut arguments = Vec::new();
+        if self.eat(")") {
+            return Ok(arguments);
+        }
+        loop {
+            arguments.push(self.single()?);
+            if self.eat(")") {
+                return Ok(arguments);
+            }
+            if !self.eat(",") {
+                return Err(self.unexpected("`,` or `)`"));
+            }
+        }
+    }
+
+    fn unary(&mut self) -> Parsed<Expr> {
+        let start = self.span();
+        if self.is("-") || self.is("+") {
+            let minus = self.is("-");
+            self.at += 1;
+            let operand = self.nested(|parser| parser.binary(UNARY))?;
+            let depth = operand.depth;
+            let operand = Box::new(operand);
+            return self.node(if minus { ExprKind::Negate(operand) } else { ExprKind::Plus(operand) }, start, depth);
+        }
+        self.simple_map()
+    }
+
+    fn simple_map(&mut self) -> Parsed<Expr> {
+        let start = self.span();
+        let mut left = self.path()?;
+        while self.eat("!") {
+            let right = self.path()?;
+            let depth = left.depth.max(right.depth);
+            left = self.node(ExprKind::Map(Box::new(left), Box::new(right)), start, depth)?;
+        }
+        Ok(left)
+    }
+
+    fn path(&mut self) -> Parsed<Expr> {
+        let start = self.span();
+        let mut steps = Vec::new();
+        let rooted = if self.eat("//") {
+            steps.push(any_depth(start));
+            true
+        } else if self.eat("/") {
+            if !self.starts_step() {
+                return self.node(ExprKind::Path { rooted: true, steps }, start, 0);
+            }
+            true
+        } else {
+            false
+        };
+        steps.push(self.step()?);
+        loop {
+            if self.eat("//") {
+                steps.push(any_depth(self.last_span()));
+            } else if !self.eat("/") {
+                break;
+            }
+            steps.push(self.step()?);
+        }
+        if !rooted
+            && steps.len() == 1
+            && let Some(Step::Expr(_)) = steps.first()
+            && let Some(Step::Expr(only)) = steps.pop()
+        {
+            return Ok(only);
+        }
+        let depth = steps.iter().map(step_depth).max().unwrap_or(0);
+        self.node(ExprKind::Path { rooted, steps }, start, depth)
+    }
+
+    fn starts_step(&self) -> bool {
+        match self.peek() {
+            Token::End => false,
+            Token::Symbol(symbol) => matches!(*symbol, "." | ".." | "@" | "*" | "(" | "$"),
+            _ => true,
+        }
+    }
+
+    fn step(&mut self) -> Parsed<Step> {
+        let start = self.span();
+        let (axis, test) = match self.peek().clone() {
+            Token::Symbol("..") => {
+                self.at += 1;
+                (Axis::Parent, Test::Node)
+            }
+            Token::Symbol("@") => {
+                self.at += 1;
+                (Axis::Attribute, self.node_test()?)
+            }
+            Token::Symbol("*") | Token::PrefixStar(_) | Token::StarName(_) => (Axis::Child, self.node_test()?),
+            Token::Name(Lexical::Plain(word)) if self.ahead_is(1, "::") => {
+                let Some(axis) = axis_named(&word) else {
+                    return Err(SyntaxError::new(
+                        format!(
+                            "there is no axis `{word}` here; axes are child, attribute, parent, self, descendant, descendant-or-self, ancestor, ancestor-or-self, following-sibling, preceding-sibling"
+                        ),
+                        start,
+                    ));
+                };
+                self.at += 2;
+                (axis, self.node_test()?)
+            }
+            Token::Name(Lexical::Plain(word)) if self.ahead_is(1, "(") && is_kind(&word) => {
+                let axis = if word.starts_with("attribute") { Axis::Attribute } else { Axis::Child };
+                (axis, self.node_test()?)
+            }
+            Token::Name(_) if !self.ahead_is(1, "(") => (Axis::Child, self.node_test()?),
+            _ => return self.postfix().map(Step::Expr),
+        };
+        let span = start.to(self.last_span());
+        let predicates = self.predicates()?;
+        Ok(Step::Axis(AxisStep { axis, test, span, predicates }))
+    }
+
+    fn predicates(&mut self) -> Parsed<Vec<Expr>> {
+        let mut predicates = Vec::new();
+        while self.eat("[") {
+            predicates.push(self.expr()?);
+            self.expect("]")?;
+        }
+        Ok(predicates)
+    }
+
+    fn postfix(&mut self) -> Parsed<Expr> {
+        let start = self.span();
+        let base = self.primary()?;
+        let predicates = self.predicates()?;
+        if self.is("?") {
+            return Err(SyntaxError::new("lookups with `?` are not available; use a path", self.span()));
+        }
+        if predicates.is_empty() {
+            return Ok(base);
+        }
+        let depth = deepest(&predicates).max(base.depth);
+        self.node(ExprKind::Filter(Box::new(base), predicates), start, depth)
+    }
+
+    fn primary(&mut self) -> Parsed<Expr> {
+        let start = self.span();
+        let kind = match self.peek().clone() {
+            Token::String(text) => ExprKind::String(text),
+            Token::Integer(value) => ExprKind::Integer(value),
+            Token::Decimal(value) => ExprKind::Decimal(value),
+            Token::Double(value) => ExprKind::Double(value),
+            Token::Symbol(".") => ExprKind::Context,
+            Token::Symbol("$") => {
+                self.at += 1;
+                let name = self.name("a variable name")?;
+                return self.node(ExprKind::Variable(name), start, 0);
+            }
+            Token::Symbol("(") => {
+                self.at += 1;
+                if self.eat(")") {
+                    return self.node(ExprKind::Sequence(Vec::new()), start, 0);
+                }
+                let inner = self.expr()?;
+                self.expect(")")?;
+                return Ok(inner);
+            }
+            Token::Name(name) if self.ahead_is(1, "(") => {
+                self.at += 2;
+                let function = Named { name, span: start };
+                let arguments = self.arguments()?;
+                let depth = deepest(&arguments);
+                return self.node(ExprKind::Call { function, arguments }, start, depth);
+            }
+            _ => return Err(self.unexpected("a value or a path")),
+        };
+        self.at += 1;
+        self.node(kind, start, 0)
+    }
+
+    fn name(&mut self, wanted: &str) -> Parsed<Named> {
+        let span = self.span();
+        match self.peek().clone() {
+            Token::Name(name) => {
+                self.at += 1;
+                Ok(Named { name, span })
+            }
+            _ => Err(self.unexpected(wanted)),
+        }
+    }
+
+    fn node_test(&mut self) -> Parsed<Test> {
+        let test = match self.peek().clone() {
+            Token::Symbol("*") => Test::AnyName,
+            Token::PrefixStar(prefix) => Test::AnyLocal(prefix),
+            Token::StarName(local) => Test::AnyNamespace(local),
+            Token::Name(Lexical::Plain(word)) if self.ahead_is(1, "(") && is_kind(&word) => {
+                self.at += 2;
+                return self.kind_test(&word);
+            }
+            Token::Name(name) => Test::Name(name),
+            _ => return Err(self.unexpected("a name, `*` or a kind of node")),
+        };
+        self.at += 1;
+        Ok(test)
+    }
+
+    /// After `word(`.
+    fn kind_test(&mut self, word: &str) -> Parsed<Test> {
+        let test = match word {
+            "node" => Test::Node,
+            "text" => Test::Text,
+            "comment" => Test::Comment,
+            "document-node" => Test::Document,
+            "processing-instruction" => match self.peek().clone() {
+                Token::Name(name) => {
+                    self.at += 1;
+                    Test::Instruction(Some(name.local().clone()))
+                }
+                Token::String(text) => {
+                    self.at += 1;
+                    Test::Instruction(Some(text))
+                }
+                _ => Test::Instruction(None),
+            },
+            _ => {
+                let name = match self.peek().clone() {
+                    Token::Name(name) => {
+                        self.at += 1;
+                        Some(name)
+                    }
+                    Token::Symbol("*") => {
+                        self.at += 1;
+                        None
+                    }
+                    _ => None,
+                };
+                if word == "attribute" { Test::Attribute(name) } else { Test::Element(name) }
+            }
+        };
+        self.expect(")")?;
+        Ok(test)
+    }
+
+    fn sequence_type(&mut self) -> Parsed<SequenceType> {
+        let item = match self.peek().clone() {
+            Token::Name(Lexical::Plain(word)) if self.ahead_is(1, "(") => {
+                self.at += 2;
+                match &*word {
+                    "empty-sequence" => {
+                        self.expect(")")?;
+                        return Ok(SequenceType { item: None, occurrence: Occurrence::Any });
+                    }
+                    "item" => {
+                        self.expect(")")?;
+                        ItemTest::Item
+                    }
+                    word if is_kind(word) => ItemTest::Kind(self.kind_test(word)?),
+                    _ => return Err(self.unexpected("a type")),
+                }
+            }
+            _ => ItemTest::Atomic(self.name("a type")?),
+        };
+        let occurrence = if self.eat("?") {
+            Occurrence::Optional
+        } else if self.eat("*") {
+            Occurrence::Any
+        } else if self.eat("+") {
+            Occurrence::Some
+        } else {
+            Occurrence::One
+        };
+        Ok(SequenceType { item: Some(item), occurrence })
+    }
+}
+
+/// The operands of an associative operator in one list, so that long chains stay flat.
+fn joined(left: Expr, right: Expr, operands: impl Fn(ExprKind) -> Result<Vec<Expr>, ExprKind>) -> Vec<Expr> {
+    let Expr { kind, span, depth } = left;
+    let mut all = match operands(kind) {
+        Ok(all) => all,
+        Err(kind) => vec![Expr { kind, span, depth }],
+    };
+    all.push(right);
+    all
+}
+
+fn deepest(all: &[Expr]) -> u16 {
+    all.iter().map(|expr| expr.depth).max().unwrap_or(0)
+}
+
+fn step_depth(step: &Step) -> u16 {
+    match step {
+        Step::Axis(step) => deepest(&step.predicates),
+        Step::Expr(expr) => expr.depth,
+    }
+}
+
+/// `//` is short for a step to any depth (XPath 3.1 §3.3.5).
+fn any_depth(span: Span) -> Step {
+    Step::Axis(AxisStep { axis: Axis::DescendantOrSelf, test: Test::Node, span, predicates: Vec::new() })
+}
+
+fn is_kind(word: &str) -> bool {
+    matches!(word, "node" | "text" | "comment" | "document-node" | "processing-instruction" | "element" | "attribute")
+}
+
+fn axis_named(word: &str) -> Option<Axis> {
+    Some(match word {
+        "child" => Axis::Child,
+        "attribute" => Axis::Attribute,
+        "parent" => Axis::Parent,
+        "self" => Axis::SelfNode,
+        "descendant" => Axis::Descendant,
+        "descendant-or-self" => Axis::DescendantOrSelf,
+        "ancestor" => Axis::Ancestor,
+        "ancestor-or-self" => Axis::AncestorOrSelf,
+        "following-sibling" => Axis::FollowingSibling,
+        "preceding-sibling" => Axis::PrecedingSibling,
+        _ => return None,
+    })
+}

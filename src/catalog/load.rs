@@ -114,9 +114,7 @@ fn mappings(library: &Library, catalog: &mut Catalog, problems: &RefCell<Problem
             continue;
         }
         let file = library.shown(&path);
-        // A code table belongs to an installation: the shipped mappings are checked against those of this one only
-        // when a route uses them.
-        let shipped = file.starts_with("(shipped)");
+        // A code table belongs to an installation: only mappings that a route of this one uses need them.
         let compiled = library.text(&path).map_err(Problems::from).and_then(|text| {
             let ends = Mapping::ends(&text, &file)?;
             let (source, target) = (catalog.model(&ends.from).cloned(), catalog.model(&ends.to).cloned());
@@ -132,7 +130,7 @@ fn mappings(library: &Library, catalog: &mut Catalog, problems: &RefCell<Problem
             let environment = MappingEnvironment {
                 source: source.as_deref(),
                 target: target.as_deref(),
-                code_tables: (!shipped || used(library, &name)).then_some(tables.as_slice()),
+                code_tables: used(library, &name).then_some(tables.as_slice()),
             };
             Mapping::compile(&text, &file, &environment)
         });

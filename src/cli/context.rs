@@ -144,7 +144,7 @@ impl Host for TrialHost<'_> {
         let own = match name {
             "id" => self.context.message.clone(),
             "received" => self.context.received.clone(),
-            "system" => self.context.from.clone(),
+            "system" => self.context.from.clone().or_else(|| self.context.system.clone()),
             "site" => self.context.site.clone(),
             "business-key" => self.context.business_key.clone(),
             _ => None,

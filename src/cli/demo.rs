@@ -42,6 +42,9 @@ struct Example;
 /// The key the example's CRM sends with; only its digest stands in `systems/crm.yaml`.
 const KEY: &str = "demo-key-for-examples-only";
 
+/// The message whose answer is cut off.
+const CUT: &str = "order-3.xml";
+
 /// What `demo` takes.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  crossdock demo\n  crossdock demo --lang zh\n  crossdock demo --once --json")]
@@ -155,14 +158,17 @@ pub async fn demo(common: &Common, arguments: &Arguments) -> Result<Exit, Failed
     }
     let mut told = Vec::new();
     for (at, step) in STORY.iter().enumerate() {
+        if step.file == CUT {
+            // The fault is for this message alone: what waited for a customer goes first.
+            for (before, told) in STORY.iter().zip(&told) {
+                stage.come_to_rest(before, told).await?;
+            }
+            stage.south.then(Fault::Cut);
+        }
         told.push(stage.play(step, at + 1 == STORY.len()).await?);
     }
     for (step, told) in STORY.iter().zip(&mut told) {
-        if told.status == 202
-            && let Some(id) = told.answer["message_id"].as_str()
-        {
-            told.view = stage.settle(id, step.expect).await?;
-        }
+        told.view = stage.come_to_rest(step, told).await?;
     }
     let wrong: Vec<&Step> =
         STORY.iter().zip(&told).filter(|(step, told)| !came_true(step.expect, told)).map(|(step, _)| step).collect();
@@ -244,9 +250,6 @@ impl Stage {
         let path = self.messages.join(step.file);
         let bytes =
             std::fs::read(&path).map_err(|error| Failed::new(Exit::Failed, format!("{}: {error}", path.display())))?;
-        if step.file == "order-3.xml" {
-            self.south.then(Fault::Cut);
-        }
         let media_type = Syntax::sniff(None, &bytes).map_or("application/octet-stream", Syntax::media_type);
         let key = if wrong_key { "not-the-key-of-this-system" } else { KEY };
         let response = self
@@ -262,14 +265,23 @@ impl Stage {
         let answer: Value = serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or(Value::Null);
         let mut told = Told { status, answer, waited: false, view: None };
         if let (202, Some(id)) = (status, told.answer["message_id"].as_str()) {
-            let view = self.settle(id, step.expect).await?;
+            let view = self.settle(id, step.expect == Expect::DeliveredAfterWaiting).await?;
             told.waited = view.is_some_and(|view| view.standing == Standing::Waiting);
         }
         Ok(told)
     }
 
-    /// Waits until nothing more happens to a message by itself.
-    async fn settle(&self, id: &str, expect: Expect) -> Result<Option<MessageView>, Failed> {
+    /// Where a step's message stands in the end.
+    async fn come_to_rest(&self, step: &Step, told: &Told) -> Result<Option<MessageView>, Failed> {
+        match (told.status, told.answer["message_id"].as_str()) {
+            (202, Some(id)) => self.settle(id, matches!(step.expect, Expect::Parked(_))).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// Waits until nothing more happens to a message by itself; a message that waits for another one rests when
+    /// `waiting_is_rest`.
+    async fn settle(&self, id: &str, waiting_is_rest: bool) -> Result<Option<MessageView>, Failed> {
         let mut changed = self.hub.store.changed();
         let until = tokio::time::Instant::now() + Duration::from_secs(30);
         loop {
@@ -277,8 +289,7 @@ impl Stage {
             let view = self.hub.store.message(id).await.map_err(|error| Failed::new(Exit::Failed, error))?;
             let settled = view.as_ref().is_none_or(|view| match view.standing {
                 Standing::Accepted | Standing::InFlight => false,
-                // Its customer may be on the way at this moment.
-                Standing::Waiting => expect == Expect::DeliveredAfterWaiting,
+                Standing::Waiting => waiting_is_rest,
                 _ => true,
             });
             if settled {

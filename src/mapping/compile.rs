@@ -378,9 +378,10 @@ impl<'a> Compiler<'a> {
         let (mut qname, prefix) = self.name(name, key, path)?;
         let mut declared = None;
         if let Some(target) = target {
-            let found = target.attributes.iter().find(|known| {
-                known.name == qname || (prefix.is_none() && known.name.local == qname.local)
-            });
+            let found = target
+                .attributes
+                .iter()
+                .find(|known| known.name == qname || (prefix.is_none() && known.name.local == qname.local));
             if found.is_none() && !target.open {
                 let known = target.attributes.iter().map(|known| format!("@{}", known.name.local)).collect();
                 self.unknown_name(&key.text, known, key, path);
@@ -411,9 +412,9 @@ impl<'a> Compiler<'a> {
     ) -> Option<u32> {
         let (qname, prefix) = self.name(&key.text, key, path)?;
         let child = target.and_then(|target| {
-            target.child(&qname).or_else(|| {
-                target.children.iter().find(|child| prefix.is_none() && child.name.local == qname.local)
-            })
+            target
+                .child(&qname)
+                .or_else(|| target.children.iter().find(|child| prefix.is_none() && child.name.local == qname.local))
         });
         if let Some(target) = target
             && child.is_none()
@@ -482,7 +483,8 @@ impl<'a> Compiler<'a> {
         path: &str,
     ) -> Option<Field> {
         if value.data == Data::Null {
-            let problem = Problem::new(code::WRONG_FORM, "no value is given").at(value.place(self.file).with_path(path));
+            let problem =
+                Problem::new(code::WRONG_FORM, "no value is given").at(value.place(self.file).with_path(path));
             self.report(problem.hint("write `\"\"` for an empty value, or `=()` with `$empty: nil` for null"));
             return None;
         }
@@ -524,7 +526,8 @@ impl<'a> Compiler<'a> {
             .at(key.place(self.file).with_path(path));
         let listed = known.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
         let more = if known.len() > LISTED { ", …" } else { "" };
-        let hint = if known.is_empty() { "nothing may stand here".into() } else { format!("known here: {listed}{more}") };
+        let hint =
+            if known.is_empty() { "nothing may stand here".into() } else { format!("known here: {listed}{more}") };
         problem = problem.hint(hint);
         self.report(problem.did_you_mean(written, known.iter().map(String::as_str)));
     }

@@ -230,7 +230,7 @@ impl Delivering {
         let (AttemptOutcome::Delivered, Answer::Response { body, content_type, .. }) = (outcome, answer) else {
             return verdict;
         };
-        let Some(profile) = catalog.profile(&system.profile) else {
+        let Some(profile) = catalog.profile(&system.profile).filter(|profile| profile.reads_replies()) else {
             return verdict;
         };
         let facts = Facts::of(&leased.message);

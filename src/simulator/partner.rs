@@ -22,7 +22,7 @@ use super::{Fault, Faults};
 use crate::{
     base::{Limits, Sha256},
     format::{ReadOptions, Syntax, WriteOptions, charset_of_media_type, read, write},
-    profile::{SimulatedReply, Simulator},
+    profile::{ReplyValues, SimulatedReply, Simulator},
     xpath::{CodeAnswer, Host},
 };
 
@@ -150,8 +150,9 @@ impl Partner {
                     memory.known.entry(request.entity.clone()).or_default().insert(request.key.clone());
                 }
                 let ledger = number.to_string();
+                let values = ReplyValues { key: &request.key, message: "", ledger: &ledger };
                 response = simulator
-                    .reply(&name, &reading.document, &request.key, "", &ledger, &Nothing, &limits)
+                    .reply(&name, &reading.document, &values, &Nothing, &limits)
                     .map_err(|failure| failure.to_string())
                     .and_then(|reply| render(reply, syntax))
                     .unwrap_or_else(|text| (StatusCode::INTERNAL_SERVER_ERROR, text).into_response());

@@ -58,18 +58,25 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// The reason a problem gives.
+    /// The reason a problem gives. Line and column are places in the message; a place in a content file (a mapping's
+    /// rule) goes into the text.
     #[must_use]
     pub fn of(cause: &str, problem: &Problem) -> Self {
+        let mut text = match &problem.hint {
+            Some(hint) => format!("{} ({hint})", problem.text),
+            None => problem.text.clone(),
+        };
+        let mut place = (problem.place.line, problem.place.column);
+        if let Some(file) = &problem.place.file {
+            text.push_str(&format!(" [{file}:{}:{}]", place.0, place.1));
+            place = (0, 0);
+        }
         Self {
             cause: cause.to_owned(),
             code: problem.code.id.to_owned(),
-            text: match &problem.hint {
-                Some(hint) => format!("{} ({hint})", problem.text),
-                None => problem.text.clone(),
-            },
-            line: problem.place.line,
-            column: problem.place.column,
+            text,
+            line: place.0,
+            column: place.1,
             path: problem.place.path.clone(),
         }
     }

@@ -272,7 +272,9 @@ impl<'a> Answers<'a> {
     /// When the formula fails.
     pub fn text(&self, number: usize) -> Result<Option<String>, Failure> {
         let value = self.value(number)?;
-        Ok(value.map(|(value, _)| value.text(&self.scope.shared.documents).into_owned()).filter(|text| !text.is_empty()))
+        Ok(value
+            .map(|(value, _)| value.text(&self.scope.shared.documents).into_owned())
+            .filter(|text| !text.is_empty()))
     }
 
     /// Whether an answer is true.
@@ -430,8 +432,7 @@ impl<'t> Writing<'t> {
         let mut came = Came::Absent;
         let mut written = 1;
         for (at, item) in value.items().iter().enumerate() {
-            let part =
-                self.instance(outer, block, (item, at + 1, value.len()), (name, Some(written), is_item))?;
+            let part = self.instance(outer, block, (item, at + 1, value.len()), (name, Some(written), is_item))?;
             written += usize::from(part == Came::Written);
             came = came.and(part);
         }
@@ -768,10 +769,12 @@ fn assert(scope: &Scope<'_>, assertion: &Assertion) -> Result<(), Failure> {
     match scope.holds(&assertion.that)? {
         Some(false) => Err(Failure::Assertion {
             message: assertion.message.to_string(),
-            place: Box::new(scope.rule_place(&assertion.that).with_path(match scope.shared.documents[0].root_element() {
-                Some(root) => scope.shared.documents[0].path(root),
-                None => "/".to_owned(),
-            })),
+            place: Box::new(scope.rule_place(&assertion.that).with_path(
+                match scope.shared.documents[0].root_element() {
+                    Some(root) => scope.shared.documents[0].path(root),
+                    None => "/".to_owned(),
+                },
+            )),
         }),
         // True, or unknown for want of a code or cross reference, which is noted.
         Some(true) | None => Ok(()),

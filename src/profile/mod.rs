@@ -80,11 +80,7 @@ impl Profile {
     ///
     /// # Errors
     /// Every problem found.
-    pub fn compile(
-        text: &str,
-        file: &Arc<str>,
-        models: &dyn Fn(&str) -> Option<Arc<Model>>,
-    ) -> Result<Self, Problems> {
+    pub fn compile(text: &str, file: &Arc<str>, models: &dyn Fn(&str) -> Option<Arc<Model>>) -> Result<Self, Problems> {
         read::profile(text, file, models)
     }
 

@@ -158,12 +158,7 @@ fn unwrap_rule(node: &Yaml, outer: &Fields<'_>, scope: &TemplateScope<'_>, docum
 }
 
 /// The document type of that name; unknown ones are reported at `node`.
-pub(super) fn known_type<'k>(
-    name: &str,
-    documents: &'k [Kind],
-    node: &Yaml,
-    fields: &Fields<'_>,
-) -> Option<&'k Kind> {
+pub(super) fn known_type<'k>(name: &str, documents: &'k [Kind], node: &Yaml, fields: &Fields<'_>) -> Option<&'k Kind> {
     let found = documents.iter().find(|kind| kind.of.name == name);
     if found.is_none() {
         let problem = Problem::new(code::UNKNOWN_TYPE, format!("the profile has no document type `{name}`"));
@@ -176,9 +171,7 @@ pub(super) fn known_type<'k>(
 pub(super) fn identify<'p>(profile: &'p Profile, document: &Document) -> Option<&'p DocumentType> {
     let root = document.qname(document.root_element()?)?;
     let from_json = document.shape(NodeId::ROOT) != Shape::Markup;
-    profile
-        .document_types()
-        .find(|of| *of.root == *root.local && (*of.namespace == *root.namespace || from_json))
+    profile.document_types().find(|of| *of.root == *root.local && (*of.namespace == *root.namespace || from_json))
 }
 
 pub(super) fn unwrap(

@@ -155,10 +155,16 @@ impl Simulator {
         };
         let content_type = fields.text("content-type").unwrap_or("application/xml").to_owned();
         let replying = TemplateScope { given: &given, fragments: fields.get("fragments"), ..scope };
-        let replies: Vec<Reply> =
-            fields.entries("replies").iter().filter_map(|entry| reply(entry, &fields, &replying, &content_type)).collect();
-        let documents =
-            fields.entries("documents").iter().filter_map(|entry| recognised(entry, &fields, &scope, &replies)).collect();
+        let replies: Vec<Reply> = fields
+            .entries("replies")
+            .iter()
+            .filter_map(|entry| reply(entry, &fields, &replying, &content_type))
+            .collect();
+        let documents = fields
+            .entries("documents")
+            .iter()
+            .filter_map(|entry| recognised(entry, &fields, &scope, &replies))
+            .collect();
         let choices =
             fields.list("rules").into_iter().filter_map(|node| choice(node, &fields, &scope, &replies)).collect();
         fields.finish();
@@ -284,7 +290,9 @@ fn reply(
     fields.finish();
     let body = match (body, output) {
         (Some(body), _) => Body::Text(body),
-        (None, output) => Body::Template(Box::new(Template::compile(lets, output?, outer.file(), scope, outer.problems()))),
+        (None, output) => {
+            Body::Template(Box::new(Template::compile(lets, output?, outer.file(), scope, outer.problems())))
+        }
     };
     Some(Reply { name: key.text.clone(), status, content_type, body })
 }

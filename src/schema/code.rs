@@ -7,9 +7,11 @@ pub const MISSING_FILE: Code = Code::new("XD-S001", "the schema file cannot be f
 /// A schema file is not a schema.
 pub const NOT_A_SCHEMA: Code = Code::new("XD-S002", "the file is not an XML Schema", "文件不是 XML Schema");
 /// A reference leads nowhere.
-pub const UNKNOWN_REFERENCE: Code = Code::new("XD-S003", "the schema refers to something unknown", "模式引用了未定义的内容");
+pub const UNKNOWN_REFERENCE: Code =
+    Code::new("XD-S003", "the schema refers to something unknown", "模式引用了未定义的内容");
 /// A part of a schema is not understood.
-pub const UNSUPPORTED: Code = Code::new("XD-S004", "this part of the schema cannot be read", "无法解读模式中的这一部分");
+pub const UNSUPPORTED: Code =
+    Code::new("XD-S004", "this part of the schema cannot be read", "无法解读模式中的这一部分");
 
 /// Every code of this module.
 pub const CODES: &[Code] = &[MISSING_FILE, NOT_A_SCHEMA, UNKNOWN_REFERENCE, UNSUPPORTED];

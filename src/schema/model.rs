@@ -144,7 +144,8 @@ impl Model {
     /// The type of the parent, when there is only one.
     #[must_use]
     pub fn parent(&self, of: TypeId) -> Option<TypeId> {
-        let mut parents = self.types.iter().enumerate().filter(|(_, parent)| parent.children.iter().any(|c| c.of == of));
+        let mut parents =
+            self.types.iter().enumerate().filter(|(_, parent)| parent.children.iter().any(|c| c.of == of));
         let first = parents.next()?;
         parents.next().is_none().then(|| TypeId(u32::try_from(first.0).unwrap_or(u32::MAX)))
     }

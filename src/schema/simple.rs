@@ -108,12 +108,24 @@ impl Simple {
                     wrong("`true`, `false`, `1` or `0`")
                 }
             }
-            SimpleKind::Date => if is_date(text) { None } else { wrong("a date (`2026-01-31`)") },
+            SimpleKind::Date => {
+                if is_date(text) {
+                    None
+                } else {
+                    wrong("a date (`2026-01-31`)")
+                }
+            }
             SimpleKind::DateTime => match text.split_once('T') {
                 Some((date, time)) if is_date(date) && is_time(time) => None,
                 _ => wrong("a date and time (`2026-01-31T08:00:00+08:00`)"),
             },
-            SimpleKind::Time => if is_time(text) { None } else { wrong("a time (`08:00:00`)") },
+            SimpleKind::Time => {
+                if is_time(text) {
+                    None
+                } else {
+                    wrong("a time (`08:00:00`)")
+                }
+            }
         }
     }
 
@@ -217,10 +229,7 @@ mod tests {
         let money =
             Simple { kind: SimpleKind::Decimal, total_digits: Some(5), fraction_digits: Some(2), ..Simple::default() };
         assert_eq!(money.misfit("0123.450"), None);
-        assert_eq!(
-            money.misfit("1.234").as_deref(),
-            Some("it has 3 digits after the point, at most 2 are allowed")
-        );
+        assert_eq!(money.misfit("1.234").as_deref(), Some("it has 3 digits after the point, at most 2 are allowed"));
         assert_eq!(money.misfit("12345.6").as_deref(), Some("it has 6 digits, at most 5 are allowed"));
         let name = Simple { min_length: Some(1), max_length: Some(2), ..Simple::default() };
         assert_eq!(name.misfit("二字"), None);

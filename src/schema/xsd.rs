@@ -21,7 +21,8 @@ const XML: &str = "http://www.w3.org/XML/1998/namespace";
 const MAX_DEPTH: usize = 64;
 
 pub(super) fn load(files: &dyn Fn(&str) -> Option<Vec<u8>>, entry: &str) -> Result<Model, Problems> {
-    let mut loader = Loader { resolve: files, files: Vec::new(), globals: HashMap::new(), problems: Problems::default() };
+    let mut loader =
+        Loader { resolve: files, files: Vec::new(), globals: HashMap::new(), problems: Problems::default() };
     loader.file(entry, None, None, 0);
     let mut building = Building { loader, types: vec![Type::default()], known: HashMap::new(), queue: VecDeque::new() };
     building.roots();
@@ -69,10 +70,9 @@ impl Loader<'_> {
     fn file(&mut self, name: &str, target: Option<Arc<str>>, asked: Option<Site>, depth: usize) {
         let Some(bytes) = (self.resolve)(name) else {
             let problem = Problem::new(code::MISSING_FILE, format!("the schema file `{name}` cannot be found"));
-            return self.problems.push(problem.at(asked.map_or_else(
-                || Place { file: Some(name.into()), ..Place::default() },
-                |site| self.place(site),
-            )));
+            return self.problems.push(problem.at(
+                asked.map_or_else(|| Place { file: Some(name.into()), ..Place::default() }, |site| self.place(site)),
+            ));
         };
         let document = match read(&bytes, Syntax::Xml, &ReadOptions::default()) {
             Ok(reading) => reading.document,
@@ -258,8 +258,13 @@ struct Building<'a> {
 
 impl Building<'_> {
     fn roots(&mut self) {
-        let mut roots: Vec<(QName, Site)> =
-            self.loader.globals.iter().filter(|((kind, _), _)| *kind == Global::Element).map(|((_, name), site)| (name.clone(), *site)).collect();
+        let mut roots: Vec<(QName, Site)> = self
+            .loader
+            .globals
+            .iter()
+            .filter(|((kind, _), _)| *kind == Global::Element)
+            .map(|((_, name), site)| (name.clone(), *site))
+            .collect();
         roots.sort_by_key(|(_, site)| *site);
         if roots.iter().any(|(_, site)| site.0 == 0) {
             roots.retain(|(_, site)| site.0 == 0);
@@ -336,8 +341,8 @@ impl Building<'_> {
             "date" => SimpleKind::Date,
             "dateTime" => SimpleKind::DateTime,
             "time" => SimpleKind::Time,
-            "string" | "normalizedString" | "token" | "language" | "Name" | "NCName" | "NMTOKEN" | "NMTOKENS" | "ID"
-            | "IDREF" | "IDREFS" | "ENTITY" | "ENTITIES" | "QName" | "NOTATION" | "anyURI" | "base64Binary"
+            "string" | "normalizedString" | "token" | "language" | "Name" | "NCName" | "NMTOKEN" | "NMTOKENS"
+            | "ID" | "IDREF" | "IDREFS" | "ENTITY" | "ENTITIES" | "QName" | "NOTATION" | "anyURI" | "base64Binary"
             | "hexBinary" | "duration" | "gYear" | "gYearMonth" | "gMonth" | "gMonthDay" | "gDay" | "anySimpleType" => {
                 SimpleKind::String
             }
@@ -460,7 +465,9 @@ impl Building<'_> {
                 let children = self.loader.children(site);
                 let particles = children
                     .iter()
-                    .filter(|child| matches!(self.loader.kind(**child), "element" | "any" | "group" | "sequence" | "choice"))
+                    .filter(|child| {
+                        matches!(self.loader.kind(**child), "element" | "any" | "group" | "sequence" | "choice")
+                    })
                     .count();
                 let repeats = around.repeats || max.is_none_or(|max| max > 1);
                 let unordered = particles > 1 && (repeats || kind == "all");
@@ -646,7 +653,8 @@ mod tests {
                 ((*name).to_owned(), format!("{head} {body}</xs:schema>"))
             })
             .collect();
-        let resolve = |name: &str| owned.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone().into_bytes());
+        let resolve =
+            |name: &str| owned.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone().into_bytes());
         Model::load(&resolve, files[0].0)
     }
 
@@ -689,7 +697,13 @@ mod tests {
         let order = model.get(TypeId::DOCUMENT).children[0].of;
         assert_eq!(
             shown(&model, order),
-            ["{urn:t}id 1..1", "{urn:t}name 0..1", "{urn:t}cash 0..1 choice", "{urn:t}card 0..1 choice", "{urn:t}line 1..*"]
+            [
+                "{urn:t}id 1..1",
+                "{urn:t}name 0..1",
+                "{urn:t}cash 0..1 choice",
+                "{urn:t}card 0..1 choice",
+                "{urn:t}line 1..*"
+            ]
         );
         let line = model.get(order).child(&QName::new("urn:t", "line")).expect("a line").of;
         assert_eq!(shown(&model, line), ["{urn:t}item 0..1", "{urn:t}order 0..1"]);

@@ -28,6 +28,8 @@ mod parser;
 mod path;
 mod scope;
 mod temporal;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use code::CODES;

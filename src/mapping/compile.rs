@@ -247,7 +247,9 @@ impl<'a> Compiler<'a> {
 
         let mut orders = Vec::new();
         let mut last_order = 0;
-        for (key, value) in &entries {
+        // The names rules were written for, even where a rule does not compile.
+        let mut tried: Vec<QName> = Vec::new();
+        for (key, value) in entries.iter().copied() {
             let path = format!("{path}.{}", key.text);
             if key.text.starts_with('$') {
                 if key.text == "$copy" {
@@ -259,7 +261,8 @@ impl<'a> Compiler<'a> {
                     self.instruction(key, &path);
                 }
             } else if let Some(name) = key.text.strip_prefix('@') {
-                block.attributes.extend(self.attribute(name, key, value, target_type, context, policy, &path));
+                let place = (key, path.as_str());
+                block.attributes.extend(self.attribute(name, place, value, target_type, (context, policy), &mut tried));
             } else if key.text == "#text" {
                 let simple = target_type.and_then(|target| target.value.clone());
                 if target_type.is_some_and(|target| target.value.is_none() && !target.open) {
@@ -269,14 +272,16 @@ impl<'a> Compiler<'a> {
                 block.text = self.field(0, value, simple, context, policy, &path);
             } else {
                 let before = block.parts.len();
-                let order = self.element(key, value, target_type, context, policy, &path, &mut block.parts);
+                let place = (key, path.as_str());
+                let into = (&mut block.parts, &mut tried);
+                let order = self.element(place, value, target_type, (context, policy), into);
                 last_order = order.unwrap_or(last_order);
                 orders.resize(orders.len() + block.parts.len() - before, last_order);
             }
         }
         self.settle_order(&mut block, orders);
         if let Some(target) = target_type {
-            self.requirements(&mut block, target, path);
+            self.requirements(&mut block, target, &tried, path);
         }
         self.variables.truncate(outer_variables);
         self.variable_types.truncate(outer_variables);
@@ -304,7 +309,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Notes what the target requires, and warns about what nobody fills.
-    fn requirements(&self, block: &mut Block, target: &Type, path: &str) {
+    fn requirements(&self, block: &mut Block, target: &Type, tried: &[QName], path: &str) {
         if block.parts.iter().any(|part| matches!(part, Part::Copy(_))) {
             return;
         }
@@ -317,13 +322,13 @@ impl<'a> Compiler<'a> {
             };
             let parts: Vec<usize> =
                 block.parts.iter().enumerate().filter(|(_, part)| fills(part)).map(|(at, _)| at).collect();
-            if parts.is_empty() {
+            if !tried.contains(&child.name) {
                 self.unfilled(&child.name.local, place.clone());
             }
             block.required.push((child.name.clone(), parts));
         }
         for attribute in target.attributes.iter().filter(|attribute| attribute.required) {
-            if !block.attributes.iter().any(|field| self.names[field.name].name == attribute.name) {
+            if !tried.contains(&attribute.name) {
                 self.unfilled(&format!("@{}", attribute.name.local), place.clone());
             }
         }
@@ -364,16 +369,14 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // one per part of "this rule, there, under these circumstances"
     fn attribute(
         &mut self,
         name: &str,
-        key: &Key,
+        (key, path): (&Key, &str),
         value: &Yaml,
         target: Option<&Type>,
-        context: Option<TypeRef>,
-        policy: Policy,
-        path: &str,
+        (context, policy): (Option<TypeRef>, Policy),
+        tried: &mut Vec<QName>,
     ) -> Option<Field> {
         let (mut qname, prefix) = self.name(name, key, path)?;
         let mut declared = None;
@@ -391,6 +394,7 @@ impl<'a> Compiler<'a> {
             }
             declared = found;
         }
+        tried.push(qname.clone());
         let index = self.output_name(qname, prefix);
         let simple = declared.map(|declared| declared.value.clone());
         let mut field = self.field(index, value, simple, context, policy, path)?;
@@ -399,16 +403,13 @@ impl<'a> Compiler<'a> {
     }
 
     /// One element rule; a list makes several. Gives the place in the target's order.
-    #[allow(clippy::too_many_arguments)] // one per part of "this rule, there, under these circumstances"
     fn element(
         &mut self,
-        key: &Key,
+        (key, path): (&Key, &str),
         value: &Yaml,
         target: Option<&Type>,
-        context: Option<TypeRef>,
-        policy: Policy,
-        path: &str,
-        parts: &mut Vec<Part>,
+        (context, policy): (Option<TypeRef>, Policy),
+        (parts, tried): (&mut Vec<Part>, &mut Vec<QName>),
     ) -> Option<u32> {
         let (qname, prefix) = self.name(&key.text, key, path)?;
         let child = target.and_then(|target| {
@@ -426,7 +427,9 @@ impl<'a> Compiler<'a> {
             };
             self.unknown_name(&key.text, target.children.iter().map(shown).collect(), key, path);
         }
-        let index = self.output_name(child.map_or(qname, |child| child.name.clone()), prefix);
+        let qname = child.map_or(qname, |child| child.name.clone());
+        tried.push(qname.clone());
+        let index = self.output_name(qname, prefix);
         let items: Vec<&Yaml> = match &value.data {
             Data::List(items) => items.iter().collect(),
             _ => vec![value],

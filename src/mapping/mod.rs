@@ -5,8 +5,8 @@
 //! [`crate::xpath::Host`]. A new key of the mapping language is read in `compile.rs`, gets its place in the plan of
 //! `plan.rs`, and is carried out in `run.rs`.
 
+mod case;
 mod code;
-mod compare;
 mod compile;
 mod explanation;
 mod failure;
@@ -14,11 +14,13 @@ mod plan;
 mod run;
 mod source;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
+pub use case::{Context, Difference, compare};
 pub use code::CODES;
-pub use compare::{Difference, compare};
 pub use explanation::{CodeUse, Explanation, FieldExplanation, RulePlace, SourceField, XrefUse};
 pub use failure::{Failure, MissingCode, MissingXref};
 pub use run::Answers;

@@ -1,10 +1,111 @@
-//! Compares documents as documents, not as text: what a mapping's test case checks.
+//! Test cases of mappings: what the outside answers in a case, and how documents are compared.
 
-use std::collections::HashMap;
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use serde::Serialize;
 
-use crate::document::{Document, Kind, NodeId, QName};
+use crate::{
+    base::Problems,
+    content::{Fields, Yaml, parse},
+    document::{Document, Kind, NodeId, QName},
+    xpath::{CodeAnswer, Host},
+};
+
+/// A case's `context.yaml`: the mapping it tests, and everything the outside answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// The mapping: `<profile>/<file without .yaml>`.
+    pub mapping: String,
+    /// What `message()` answers: `id`, `received`, `system`, `site`, `type`, `business-key`.
+    pub message: Vec<(String, String)>,
+    /// What `setting()` answers.
+    pub settings: Vec<(String, String)>,
+    /// Code tables: name, and rows of source and target value.
+    pub codes: Vec<(String, Vec<(String, String)>)>,
+    /// Cross references: entity, source id, target id.
+    pub xrefs: Vec<(String, String, String)>,
+}
+
+/// What `message('id')` answers in a case that does not say.
+const CASE_ID: &str = "msg_00000000000000000000000000000001";
+/// What `message('received')` answers in a case that does not say.
+const CASE_RECEIVED: &str = "2026-01-01T00:00:00Z";
+
+impl Context {
+    /// Reads a `context.yaml`.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn parse(text: &str, file: &Arc<str>) -> Result<Self, Problems> {
+        let root = parse(text, file)?;
+        let problems = RefCell::default();
+        let fields = Fields::new(&root, file, &problems);
+        let mut context = Self {
+            mapping: fields.required_text("mapping").unwrap_or_default().to_owned(),
+            settings: pairs(fields.entries("settings")),
+            codes: fields
+                .entries("codes")
+                .iter()
+                .map(|(key, rows)| (key.text.clone(), pairs(rows.entries())))
+                .collect(),
+            ..Self::default()
+        };
+        let message = |key: &'static str, default: Option<&str>| {
+            fields.text(key).or(default).map(|text| (key.to_owned(), text.to_owned()))
+        };
+        context.message = [
+            message("id", Some(CASE_ID)),
+            message("received", Some(CASE_RECEIVED)),
+            message("system", None),
+            message("site", None),
+            message("type", None),
+            message("business-key", None),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        for node in fields.list("xrefs") {
+            let xref = Fields::new(node, file, &problems);
+            let part = |key| xref.required_text(key).unwrap_or_default().to_owned();
+            context.xrefs.push((part("entity"), part("id"), part("target")));
+            xref.finish();
+        }
+        fields.finish();
+        let problems = problems.into_inner();
+        if problems.has_errors() { Err(problems) } else { Ok(context) }
+    }
+}
+
+fn pairs(entries: &[(crate::content::Key, Yaml)]) -> Vec<(String, String)> {
+    entries.iter().map(|(key, value)| (key.text.clone(), value.text().unwrap_or_default().to_owned())).collect()
+}
+
+fn find(pairs: &[(String, String)], name: &str) -> Option<String> {
+    pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+}
+
+impl Host for Context {
+    fn code(&self, table: &str, value: &str) -> CodeAnswer {
+        let Some((_, rows)) = self.codes.iter().find(|(name, _)| name == table) else { return CodeAnswer::NoTable };
+        match find(rows, value) {
+            Some(value) => CodeAnswer::Found { value, place: None },
+            None => CodeAnswer::Missing,
+        }
+    }
+
+    fn xref(&self, entity: &str, id: &str, _: Option<&str>) -> Option<String> {
+        let same = |known: &&(String, String, String)| known.0 == entity && known.1 == id;
+        self.xrefs.iter().find(same).map(|(_, _, target)| target.clone())
+    }
+
+    fn message(&self, name: &str) -> Option<String> {
+        find(&self.message, name)
+    }
+
+    fn setting(&self, name: &str) -> Option<String> {
+        find(&self.settings, name)
+    }
+}
 
 /// A field in which two documents differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -29,7 +29,6 @@ pub struct Operations {
 }
 
 /// `/livez`, `/readyz`, `/metrics`, `/api/v1/…`.
-#[must_use]
 pub fn router(operations: Operations) -> Router {
     Router::new()
         .route("/livez", get(|| async { Json(json!({"status": "ok"})) }))

@@ -9,7 +9,9 @@ use super::{
 };
 
 /// Levels a formula may nest. Recursion over the tree stays far from the stack's end.
-const NESTING: u16 = 100;
+const NESTING: u16 = 32;
+/// Levels the tree may have; a chain of operators makes one each.
+const DEPTH: u16 = 64;
 
 type Parsed<T> = Result<T, SyntaxError>;
 
@@ -150,7 +152,7 @@ impl Parser {
 
     fn node(&self, kind: ExprKind, start: Span, below: u16) -> Parsed<Expr> {
         let span = start.to(self.last_span());
-        if below >= 2 * NESTING {
+        if below >= DEPTH {
             return Err(SyntaxError::new("too many operators in one chain; use `let` to split the formula", span));
         }
         Ok(Expr { kind, span, depth: below + 1 })

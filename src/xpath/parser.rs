@@ -8,10 +8,10 @@ use super::{
     lexer::{SyntaxError, Token, tokens},
 };
 
-/// Levels a formula may nest. Recursion over the tree stays far from the stack's end.
-const NESTING: u16 = 32;
+/// Levels a formula may nest: parsing, analysis and evaluation recurse, and fit a 2 MiB stack even unoptimised.
+const NESTING: u16 = 26;
 /// Levels the tree may have; a chain of operators makes one each.
-const DEPTH: u16 = 64;
+const DEPTH: u16 = 48;
 
 type Parsed<T> = Result<T, SyntaxError>;
 

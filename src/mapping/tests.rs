@@ -138,7 +138,7 @@ fn every_problem_of_a_bad_mapping_is_reported_where_it_stands() {
             "output:\n  doc:\n    head:\n      code: x\n      dept: =code('departmnt', Order/Department)\n",
             &["m.yaml:9:", "error XD-X007: ", "did you mean `department`?"],
         ),
-        ("output:\n  doc:\n   head: 1\n  - x\n", &["m.yaml:8:3: error XD-C001: the YAML cannot be read: "]),
+        ("output:\n  doc:\n   head: 1\n  - x\n", &["m.yaml:8:5: error XD-C001: the YAML cannot be read: "]),
         (
             "otput:\n  doc: {}\n",
             &[
@@ -166,7 +166,7 @@ fn every_problem_of_a_bad_mapping_is_reported_where_it_stands() {
             &[
                 "m.yaml:7:5 (output.doc.x:head): error XD-M005: the prefix `x` is not declared",
                 "m.yaml:8:10 (output.doc.row): error XD-M006: `row` holds elements in the target, not a value (write a block with item, sum)",
-                "m.yaml:10:12 (output.doc.head.code): error XD-M006: no value is given",
+                "m.yaml:10:11 (output.doc.head.code): error XD-M006: no value is given",
             ],
         ),
         (
@@ -176,6 +176,10 @@ fn every_problem_of_a_bad_mapping_is_reported_where_it_stands() {
         (
             "output:\n  doc: {$use: heda}\nfragments:\n  head: {head: {code: x, dept: x}}\n",
             &["m.yaml:6:15: error XD-M008: there is no fragment `heda` (did you mean `head`?)"],
+        ),
+        (
+            "output:\n  doc: {$use: head}\nfragments:\n  head: {head: {$use: tail, code: x, dept: x}}\n  tail: {x: {$use: head}}\n",
+            &["m.yaml:9:20: error XD-M008: the fragment `head` uses itself"],
         ),
     ];
     for (body, expected) in cases {

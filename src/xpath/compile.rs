@@ -662,10 +662,7 @@ impl<'a> Compiler<'a> {
                 Some(format!("here can be: {}{more}", some.join(", ")))
             }
         };
-        let text = format!(
-            "no document of the source type has {} {kind} `{written}` here",
-            if kind == "element" { "an" } else { "an" }
-        );
+        let text = format!("no document of the source type has an {kind} `{written}` here");
         self.report(code::UNKNOWN_STEP, span, text, hint);
     }
 

@@ -39,7 +39,9 @@ impl Run<'_> {
             OpKind::Sequence(all) => {
                 let mut items = Vec::with_capacity(all.len());
                 for one in all {
-                    append(&mut items, self.eval(one, focus)?);
+                    let value = self.eval(one, focus)?;
+                    self.frame.budget.take_items(value.len()).map_err(at)?;
+                    append(&mut items, value);
                 }
                 items.into()
             }
@@ -105,10 +107,11 @@ impl Run<'_> {
                 for one in all {
                     let value = self.eval(one, focus)?;
                     if !value.is_empty() {
+                        let before = joined.len();
                         joined.push_str(&self.frame.text_of(only(&value).map_err(at)?));
+                        self.frame.budget.take_text(joined.len() - before).map_err(at)?;
                     }
                 }
-                self.frame.budget.take(joined.len() as u64 / 64).map_err(at)?;
                 Value::One(Item::string(joined))
             }
             OpKind::If(condition, then, otherwise) => {
@@ -122,7 +125,9 @@ impl Run<'_> {
                     self.locals.push(Value::One(item.clone()));
                     let value = self.eval(body, focus);
                     self.locals.pop();
-                    append(&mut items, value?);
+                    let value = value?;
+                    self.frame.budget.take_items(value.len()).map_err(at)?;
+                    append(&mut items, value);
                 }
                 items.into()
             }
@@ -151,6 +156,7 @@ impl Run<'_> {
                 let mut items = Vec::new();
                 for (index, item) in input.items().iter().enumerate() {
                     let value = self.eval(body, Focus { item: Some(item), position: index + 1, size })?;
+                    self.frame.budget.take_items(value.len()).map_err(at)?;
                     append(&mut items, value);
                 }
                 items.into()
@@ -188,7 +194,11 @@ impl Run<'_> {
                 let work: usize = values.iter().map(Value::len).sum();
                 self.frame.budget.take(work as u64).map_err(at)?;
                 let call = Call { frame: self.frame, focus, arguments: &values, pattern: pattern.as_deref() };
-                (function.call)(&call).map_err(at)?
+                let value = (function.call)(&call).map_err(at)?;
+                if let Value::One(Item::String(text)) = &value {
+                    self.frame.budget.take_text(text.len()).map_err(at)?;
+                }
+                value
             }
             OpKind::Path { rooted, steps } => self.path(op, *rooted, steps, focus)?,
             OpKind::Filter(input, predicates) => {
@@ -259,7 +269,7 @@ impl Run<'_> {
         if from > to {
             return Ok(Value::Empty);
         }
-        self.frame.budget.take(to.abs_diff(from).saturating_add(1))?;
+        self.frame.budget.take_items(usize::try_from(to.abs_diff(from)).unwrap_or(usize::MAX).saturating_add(1))?;
         Ok((from..=to).map(|value| Item::Integer(Decimal::from(value))).collect())
     }
 

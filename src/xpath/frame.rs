@@ -67,7 +67,8 @@ impl<F: Fn(usize) -> Result<Value, Failure>> Variables for F {
     }
 }
 
-/// The steps an evaluation may still take; shared by all formulas of one run.
+/// The steps an evaluation may still take; shared by all formulas of one run. Memory counts too: items of a sequence and
+/// text that is made cost steps.
 #[derive(Debug)]
 pub struct Budget(Cell<u64>);
 
@@ -86,6 +87,16 @@ impl Budget {
         let rest = self.0.get().checked_sub(steps);
         self.0.set(rest.unwrap_or_default());
         rest.map(|_| ()).ok_or(Failure::Budget)
+    }
+
+    /// Takes what some items in memory cost.
+    pub(super) fn take_items(&self, items: usize) -> Result<(), Failure> {
+        self.take((items as u64).saturating_mul(4))
+    }
+
+    /// Takes what some bytes of text in memory cost.
+    pub(super) fn take_text(&self, bytes: usize) -> Result<(), Failure> {
+        self.take(bytes as u64 / 16)
     }
 
     /// What is left.

@@ -526,8 +526,8 @@ impl Parser {
             Token::Symbol(".") => ExprKind::Context,
             Token::Symbol("$") => {
                 self.at += 1;
-                let name = self.name("a variable name")?;
-                return self.node(ExprKind::Variable(name), start, 0);
+                let Named { name, span } = self.name("a variable name")?;
+                return self.node(ExprKind::Variable(Named { name, span: start.to(span) }), start, 0);
             }
             Token::Symbol("(") => {
                 self.at += 1;

@@ -197,6 +197,7 @@ impl Run<'_> {
                 return Err((Failure::error("XPTY0019", text), op.span.start));
             }
             let value = self.eval(body, Focus { item: Some(item), position: index + 1, size })?;
+            self.frame.budget.take_items(value.len()).map_err(|failure| (failure, body.span.start))?;
             for item in value.items() {
                 match item {
                     Item::Node(..) => nodes = true,

@@ -263,7 +263,8 @@ fn seconds(whole: i64, fraction: i64, unit: i64) -> Option<Item> {
 fn typed(call: &Call<'_>, at: usize, to: AtomicType) -> Result<Option<Item>, Failure> {
     let Some(item) = call.optional(at)? else { return Ok(None) };
     let castable = matches!(item, Item::Node(..) | Item::Untyped(_) | Item::String(_)) || to.covers(item);
-    if !castable && !(to == AtomicType::Date && matches!(item, Item::DateTime(_))) {
+    let shortened = to == AtomicType::Date && matches!(item, Item::DateTime(_));
+    if !castable && !shortened {
         let text = format!("argument {} must be an xs:{}, not a value of type {}", at + 1, to.name(), item.type_name());
         return Err(Failure::error("XPTY0004", text));
     }

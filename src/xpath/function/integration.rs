@@ -258,7 +258,7 @@ fn usual_date(text: &str) -> Option<(civil::Date, Option<civil::Time>)> {
         };
         return Some((day, time));
     }
-    let split = text.find(|c: char| c == 'T' || c == ' ' || c == '日').unwrap_or(text.len());
+    let split = text.find(['T', ' ', '日']).unwrap_or(text.len());
     let (date, rest) = text.split_at(split);
     let rest = rest.trim_start_matches(['T', ' ', '日']).trim();
     let parts: Vec<&str> = date.split(['-', '/', '.', '年', '月']).collect();

@@ -46,6 +46,8 @@ pub(super) const TABLE: &[Function] = &[
         call: |call| {
             let separator = call.string(1)?;
             let texts: Vec<Cow<'_, str>> = call.items(0).iter().map(|item| call.frame.text_of(item)).collect();
+            let length = texts.iter().map(|text| text.len()).sum::<usize>() + separator.len() * texts.len();
+            call.frame.budget.take_text(length)?;
             string(texts.join(&separator))
         },
     },
@@ -196,7 +198,11 @@ pub(super) const TABLE: &[Function] = &[
             let pattern = with_pattern(call, 3)?;
             not_empty(&pattern)?;
             let by = pattern.replacement(&call.string(2)?)?;
-            string(&*pattern.regex.replace_all(&call.string(0)?, by.as_str()))
+            let text = call.string(0)?;
+            // every character may be replaced; groups repeat at most the whole text
+            let groups = 1 + by.matches('$').count() * text.len() / 64;
+            call.frame.budget.take_text(text.len().saturating_mul(by.len() + groups))?;
+            string(&*pattern.regex.replace_all(&text, by.as_str()))
         },
     },
     Function {

@@ -449,6 +449,9 @@ impl<'a> Compiler<'a> {
             self.unknown_name(&key.text, target.children.iter().map(shown).collect(), key, path);
         }
         let qname = child.map_or(qname, |child| child.name.clone());
+        if tried.contains(&qname) && child.is_some_and(|child| !child.repeats()) {
+            self.too_many(key, path);
+        }
         tried.push(qname.clone());
         let index = self.output_name(qname, prefix);
         let items: Vec<&Yaml> = match &value.data {

@@ -132,7 +132,7 @@ fn every_problem_of_a_profile_is_reported_where_it_stands() {
         .replace("\"@n\": =$n", "\"@n\": =$m");
     let problems = Profile::compile(&text, &"profile.yaml".into(), &|_| None).expect_err("problems").to_string();
     for expected in [
-        "profile.yaml:16:15: error XD-X003: ",
+        "profile.yaml:16:14: error XD-X003: ",
         "profile.yaml:20:12: error XD-P003: the profile has no document type `p/nte` (did you mean `p/note`?)",
         "profile.yaml:25:46: error XD-C004: `outcome` is one of `delivered`, `rejected`, `duplicate`, `retry`, `unknown`; \
          found `dublicate` (did you mean `duplicate`?)",

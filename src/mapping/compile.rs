@@ -19,6 +19,8 @@ use crate::{
 const LATER: &[&str] = &["$group-by", "$sort", "$choose", "$merge"];
 /// Instructions of this version.
 const INSTRUCTIONS: &[&str] = &["$each", "$if", "$let", "$copy", "$empty", "$null", "$use"];
+/// Fragments in fragments nest at most this deep.
+const MAX_FRAGMENTS: usize = 16;
 /// How many names a hint lists at most.
 const LISTED: usize = 16;
 
@@ -71,6 +73,13 @@ pub(crate) fn namespaces(fields: &Fields<'_>) -> Vec<(String, String)> {
 pub(crate) fn default_namespace<'n>(fields: &Fields<'n>, namespaces: &'n [(String, String)]) -> Option<&'n str> {
     let written = fields.text("default-namespace")?;
     Some(namespaces.iter().find(|(prefix, _)| prefix == written).map_or(written, |(_, namespace)| namespace))
+}
+
+/// One entry of a block, and the fragments it came through.
+struct Entry<'y> {
+    key: &'y Key,
+    value: &'y Yaml,
+    used: Vec<String>,
 }
 
 /// Compiles the parts of one file.
@@ -179,14 +188,14 @@ impl<'a> Compiler<'a> {
     }
 
     /// The entries of a block with `$use` replaced by what it names.
-    fn entries<'y>(&mut self, node: &'y Yaml) -> Vec<(&'y Key, &'y Yaml)>
+    fn entries<'y>(&mut self, node: &'y Yaml) -> Vec<Entry<'y>>
     where
         'a: 'y,
     {
         let mut entries = Vec::new();
         for (key, value) in node.entries() {
             if key.text != "$use" {
-                entries.push((key, value));
+                entries.push(Entry { key, value, used: self.using.clone() });
                 continue;
             }
             let name = value.text().unwrap_or_default();
@@ -197,14 +206,18 @@ impl<'a> Compiler<'a> {
                 self.report(problem.at(value.place(self.file)).did_you_mean(name, known));
                 continue;
             };
-            if self.using.iter().any(|used| used == name) {
-                let text = format!("the fragment `{name}` uses itself");
-                self.report(Problem::new(code::UNKNOWN_FRAGMENT, text).at(value.place(self.file)));
+            let why = if self.using.iter().any(|used| used == name) {
+                "uses itself"
+            } else if self.using.len() >= MAX_FRAGMENTS {
+                "is nested too deep in others"
+            } else {
+                self.using.push(name.to_owned());
+                entries.extend(self.entries(fragment));
+                self.using.pop();
                 continue;
-            }
-            self.using.push(name.to_owned());
-            entries.extend(self.entries(fragment));
-            self.using.pop();
+            };
+            let text = format!("the fragment `{name}` {why}");
+            self.report(Problem::new(code::UNKNOWN_FRAGMENT, text).at(value.place(self.file)));
         }
         entries
     }
@@ -227,7 +240,7 @@ impl<'a> Compiler<'a> {
         let entries = self.entries(node);
         let mut block = Block { line: node.line, column: node.column, first_slot: outer_variables, ..Block::default() };
         let mut policy = policy;
-        let get = |name: &str| entries.iter().find(|(key, _)| key.text == name).map(|(_, value)| *value);
+        let get = |name: &str| entries.iter().find(|entry| entry.key.text == name).map(|entry| entry.value);
         let mut context = context;
         if let Some(each) = get("$each") {
             block.each = self.rule(each, context);
@@ -249,7 +262,10 @@ impl<'a> Compiler<'a> {
         let mut last_order = 0;
         // The names rules were written for, even where a rule does not compile.
         let mut tried: Vec<QName> = Vec::new();
-        for (key, value) in entries.iter().copied() {
+        let used = std::mem::take(&mut self.using);
+        for Entry { key, value, used } in &entries {
+            let (key, value) = (*key, *value);
+            self.using.clone_from(used);
             let path = format!("{path}.{}", key.text);
             if key.text.starts_with('$') {
                 if key.text == "$copy" {
@@ -279,6 +295,7 @@ impl<'a> Compiler<'a> {
                 orders.resize(orders.len() + block.parts.len() - before, last_order);
             }
         }
+        self.using = used;
         self.settle_order(&mut block, orders);
         if let Some(target) = target_type {
             self.requirements(&mut block, target, &tried, path);
@@ -346,7 +363,11 @@ impl<'a> Compiler<'a> {
         let place = key.place(self.file).with_path(path);
         if LATER.contains(&key.text.as_str()) {
             let text = format!("`{}` is not supported yet", key.text);
-            let hint = "use a formula: `sort()`, `if (…) then … else …`, or `for … return`";
+            let hint = match key.text.as_str() {
+                "$choose" => "write a list of blocks, each with its `$if`, or `if (…) then … else …` in a formula",
+                "$merge" => "insert what passes through with `$copy`",
+                _ => "it belongs to a later version",
+            };
             return self.report(Problem::new(code::NOT_SUPPORTED, text).at(place).hint(hint));
         }
         let known = INSTRUCTIONS.iter().chain(LATER).copied();
@@ -428,6 +449,9 @@ impl<'a> Compiler<'a> {
             self.unknown_name(&key.text, target.children.iter().map(shown).collect(), key, path);
         }
         let qname = child.map_or(qname, |child| child.name.clone());
+        if tried.contains(&qname) && child.is_some_and(|child| !child.repeats()) {
+            self.too_many(key, path);
+        }
         tried.push(qname.clone());
         let index = self.output_name(qname, prefix);
         let items: Vec<&Yaml> = match &value.data {
@@ -435,7 +459,8 @@ impl<'a> Compiler<'a> {
             _ => vec![value],
         };
         let is_list = matches!(value.data, Data::List(_));
-        if items.len() > 1 && child.is_some_and(|child| !child.repeats()) {
+        let unconditional = items.iter().filter(|item| item.get("$if").is_none()).count();
+        if items.len() > 1 && unconditional > 0 && child.is_some_and(|child| !child.repeats()) {
             self.too_many(key, path);
         }
         for value in items {

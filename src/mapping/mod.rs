@@ -19,7 +19,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use case::{Context, Difference, compare};
+pub use case::{Context, Difference, Expectation, compare, judge};
 pub use code::CODES;
 pub use explanation::{CodeUse, Explanation, FieldExplanation, RulePlace, SourceField, XrefUse};
 pub use failure::{Failure, MissingCode, MissingXref};

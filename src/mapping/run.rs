@@ -20,6 +20,9 @@ use crate::{
 };
 
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+/// How many missing codes or cross references one failure lists at most: more is no list for people, and finding
+/// repeats stays cheap.
+const MAX_MISSING: usize = 1000;
 /// How many source fields an error names at most.
 const NAMED_SOURCES: usize = 4;
 
@@ -171,7 +174,9 @@ impl<'r> Scope<'r> {
         match failure {
             xpath::Failure::MissingCode { table, value, place } => {
                 let mut codes = self.shared.codes.borrow_mut();
-                if !codes.iter().any(|known| *known.table == *table && *known.value == *value) {
+                if codes.len() < MAX_MISSING
+                    && !codes.iter().any(|known| *known.table == *table && *known.value == *value)
+                {
                     let place = self.or_rule(*place, rule);
                     codes.push(MissingCode { table: table.to_string(), value: value.to_string(), place });
                 }
@@ -180,7 +185,8 @@ impl<'r> Scope<'r> {
             xpath::Failure::MissingXref { entity, id, system, place } => {
                 let system = system.map(|system| system.to_string());
                 let mut xrefs = self.shared.xrefs.borrow_mut();
-                if !xrefs.iter().any(|known| *known.entity == *entity && *known.id == *id && known.system == system) {
+                let same = |known: &MissingXref| *known.entity == *entity && *known.id == *id && known.system == system;
+                if xrefs.len() < MAX_MISSING && !xrefs.iter().any(same) {
                     let place = self.or_rule(*place, rule);
                     xrefs.push(MissingXref { entity: entity.to_string(), id: id.to_string(), system, place });
                 }
@@ -211,9 +217,15 @@ impl<'r> Scope<'r> {
     }
 
     fn holds(&self, rule: &Rule) -> Result<Option<bool>, Failure> {
-        let Some(value) = self.value(rule)? else { return Ok(None) };
+        match self.value(rule)? {
+            Some(value) => self.truth(&value, rule),
+            None => Ok(None),
+        }
+    }
+
+    fn truth(&self, value: &Value, rule: &Rule) -> Result<Option<bool>, Failure> {
         match &rule.value {
-            // A literal condition is its word: a text `false` would count as true.
+            // A literal condition is its word: as a text, `false` would count as true.
             Expression::Literal { kind: LiteralKind::Boolean, text } => Ok(Some(&**text == "true")),
             _ => match value.effective_boolean() {
                 Ok(holds) => Ok(Some(holds)),
@@ -282,8 +294,8 @@ impl<'a> Answers<'a> {
     /// # Errors
     /// When the formula fails or gives neither true nor false.
     pub fn holds(&self, number: usize) -> Result<bool, Failure> {
-        let Some((_, rule)) = self.value(number)? else { return Ok(false) };
-        Ok(self.scope.holds(rule)?.unwrap_or_default())
+        let Some((value, rule)) = self.value(number)? else { return Ok(false) };
+        Ok(self.scope.truth(&value, rule)?.unwrap_or_default())
     }
 
     /// The nodes of the asked document an answer consists of; other items are left out.

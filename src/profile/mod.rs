@@ -10,6 +10,8 @@ mod read;
 mod reply;
 mod setting;
 mod simulator;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

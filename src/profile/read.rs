@@ -182,17 +182,15 @@ pub(super) fn unwrap(
     let mut found: Vec<(NodeId, &str)> = Vec::new();
     for rule in &profile.unwrap {
         let nodes = rule.each.ask(document, &[], &Nobody, limits, |answers| answers.nodes(0))?;
-        for node in nodes {
-            if !found.iter().any(|(known, _)| *known == node) {
-                found.push((node, &rule.of));
-            }
-        }
+        found.extend(nodes.into_iter().map(|node| (node, rule.of.as_str())));
     }
     if found.is_empty() {
         let itself = identify(profile, document).map(|of| (of.name.clone(), document.clone()));
         return Ok(itself.into_iter().collect());
     }
-    found.sort();
+    // In document order; of several rules for one node the first counts.
+    found.sort_by_key(|(node, _)| *node);
+    found.dedup_by_key(|(node, _)| *node);
     let alone = document.elements(NodeId::ROOT).take(2).count() == 1;
     let take = |node: NodeId| {
         // A document that is all there is keeps its places in the source.

@@ -20,7 +20,7 @@ use crate::{
     document::Document,
     format::{Charset, ReadOptions, Syntax, WriteOptions, read, write},
     mapping::{Explanation, Mapping},
-    pipeline::{Facts, RunHost, Xrefs},
+    pipeline::{Facts, RunHost},
 };
 
 /// What `map` takes.
@@ -81,8 +81,7 @@ pub fn map_file(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> 
         .map_err(|problem| Failed::new(Exit::Problems, in_file(problem, &arguments.file)))?;
     let facts = facts(&catalog, &mapping, &document, &limits);
     let system = target(&catalog, &mapping, &document, arguments.system.as_deref().or(context.system.as_deref()))?;
-    let xrefs = Xrefs::new();
-    let setup = system.as_ref().map(|system| RunHost::new(&catalog, &facts, system, &xrefs));
+    let setup = system.as_ref().map(|system| RunHost::new(&catalog, &facts, system, &()));
     let host = TrialHost::new(&context, setup, true);
     let mut explanation = arguments.explain.then(Explanation::default);
     let mapped = mapping.apply(&document, &host, &limits, explanation.as_mut()).and_then(|mapped| {

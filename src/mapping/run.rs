@@ -417,11 +417,7 @@ impl<'t> Writing<'t> {
         }
         let mut parts = Vec::with_capacity(block.parts.len());
         for part in &block.parts {
-            let part = match part {
-                Part::Field(field) => self.field(scope, field, Form::Element)?,
-                Part::Block { name, block, item } => self.block(scope, block, *name, *item)?,
-                Part::Copy(rule) => self.copy(scope, rule)?,
-            };
+            let part = self.part(scope, part)?;
             came = came.and(part);
             parts.push(part);
         }
@@ -436,6 +432,30 @@ impl<'t> Writing<'t> {
         Ok(came)
     }
 
+    fn part(&mut self, scope: &Scope<'_>, part: &Part) -> Result<Came, Failure> {
+        match part {
+            Part::Field(field) => self.field(scope, field, Form::Element),
+            Part::Block { name, block, item } => self.block(scope, block, *name, *item),
+            Part::Copy(rule) => self.copy(scope, rule),
+            Part::Choice { branches, .. } => {
+                for branch in branches {
+                    match branch.when.as_ref().map_or(Ok(Some(true)), |when| scope.holds(when))? {
+                        Some(false) => (),
+                        None => return Ok(Came::Missing),
+                        Some(true) => {
+                            let mut came = Came::Absent;
+                            for part in &branch.parts {
+                                came = came.and(self.part(scope, part)?);
+                            }
+                            return Ok(came);
+                        }
+                    }
+                }
+                Ok(Came::Absent)
+            }
+        }
+    }
+
     fn block(&mut self, outer: &Scope<'_>, block: &Block, name: usize, is_item: bool) -> Result<Came, Failure> {
         let Some(each) = &block.each else {
             return self.instance(outer, block, (outer.item, outer.position, outer.size), (name, None, is_item));
@@ -443,7 +463,16 @@ impl<'t> Writing<'t> {
         let Some(value) = outer.value(each)? else { return Ok(Came::Missing) };
         let mut came = Came::Absent;
         let mut written = 1;
-        for (at, item) in value.items().iter().enumerate() {
+        let sorted;
+        let items = match &block.sort {
+            None => value.items(),
+            Some(key) => {
+                let Some(in_order) = sort(outer, block, key, value.items())? else { return Ok(Came::Missing) };
+                sorted = in_order;
+                &sorted
+            }
+        };
+        for (at, item) in items.iter().enumerate() {
             let part = self.instance(outer, block, (item, at + 1, value.len()), (name, Some(written), is_item))?;
             written += usize::from(part == Came::Written);
             came = came.and(part);
@@ -791,6 +820,25 @@ fn assert(scope: &Scope<'_>, assertion: &Assertion) -> Result<(), Failure> {
         // True, or unknown for want of a code or cross reference, which is noted.
         Some(true) | None => Ok(()),
     }
+}
+
+/// The items in the order of a key; equal ones stay as they were. Numbers come before texts, nothing before both. `None`
+/// when a code or cross reference is missing for a key.
+fn sort(outer: &Scope<'_>, block: &Block, key: &Rule, items: &[Item]) -> Result<Option<Vec<Item>>, Failure> {
+    let mut keyed = Vec::with_capacity(items.len());
+    for (at, item) in items.iter().enumerate() {
+        let scope = Scope::new(outer.shared, Some(outer), (block.first_slot, &[]), item, at + 1, items.len());
+        let Some(value) = scope.value(key)? else { return Ok(None) };
+        let number = match value.first() {
+            Some(Item::Integer(number) | Item::Decimal(number)) => Some(*number),
+            Some(Item::Double(number)) => Decimal::from_f64(*number),
+            _ => None,
+        };
+        let text = if number.is_some() { String::new() } else { value.text(&outer.shared.documents).into_owned() };
+        keyed.push(((!value.is_empty(), number.is_none(), number, text), item.clone()));
+    }
+    keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(Some(keyed.into_iter().map(|(_, item)| item).collect()))
 }
 
 /// What a text is in JSON, and the form it needs for that when it has another one.

@@ -715,6 +715,49 @@ mod tests {
     }
 
     #[test]
+    fn values_attributes_and_wildcards_come_through_every_kind_of_derivation() {
+        let model = model(&[(
+            "main.xsd",
+            r#"xmlns="urn:t" targetNamespace="urn:t">
+            <xs:attribute name="lang" type="xs:string"/>
+            <xs:simpleType name="Word"><xs:union><xs:simpleType><xs:restriction base="xs:string"><xs:enumeration value="a"/></xs:restriction></xs:simpleType>
+              <xs:simpleType><xs:restriction base="xs:string"><xs:enumeration value="b"/></xs:restriction></xs:simpleType></xs:union></xs:simpleType>
+            <xs:simpleType name="Words"><xs:list itemType="Word"/></xs:simpleType>
+            <xs:complexType name="Amount"><xs:simpleContent><xs:extension base="xs:decimal"><xs:attribute name="unit" type="Word" use="required"/></xs:extension></xs:simpleContent></xs:complexType>
+            <xs:complexType name="Money"><xs:simpleContent><xs:restriction base="Amount"><xs:fractionDigits value="2"/></xs:restriction></xs:simpleContent></xs:complexType>
+            <xs:complexType name="Base"><xs:sequence><xs:element name="x" type="xs:string"/><xs:element name="y" type="xs:string" minOccurs="0"/></xs:sequence><xs:attribute name="k"/></xs:complexType>
+            <xs:complexType name="Less"><xs:complexContent><xs:restriction base="Base"><xs:sequence><xs:element name="x" type="xs:string"/></xs:sequence><xs:attribute name="k" use="prohibited"/></xs:restriction></xs:complexContent></xs:complexType>
+            <xs:element name="root"><xs:complexType mixed="true"><xs:all>
+              <xs:element name="money" type="Money"/><xs:element name="less" type="Less" minOccurs="0"/></xs:all>
+              <xs:attribute ref="lang" use="required"/><xs:attribute name="words" type="Words"/></xs:complexType></xs:element>
+            <xs:element name="open"><xs:complexType><xs:sequence maxOccurs="unbounded"><xs:element name="p" type="xs:int"/><xs:element name="q" type="Base"/><xs:any/></xs:sequence></xs:complexType></xs:element>"#,
+        )])
+        .expect("a good schema");
+        let child =
+            |of: TypeId, name: &str| model.get(of).children.iter().find(|c| &*c.name.local == name).expect(name);
+        let root = child(TypeId::DOCUMENT, "root").of;
+        let money = model.get(child(root, "money").of);
+        let value = money.value.as_ref().expect("a value");
+        assert_eq!((value.kind, value.fraction_digits), (SimpleKind::Decimal, Some(2)));
+        assert_eq!(money.attributes[0].value.misfit("c").as_deref(), Some("it is not one of `a`, `b`"));
+        let less = model.get(child(root, "less").of);
+        assert_eq!((less.children.len(), less.attributes.len(), less.is_simple()), (1, 0, false));
+        let root = model.get(root);
+        assert!(root.value.is_some(), "mixed content has text");
+        assert!(root.attribute(&QName::new("urn:t", "lang")).expect("@lang").required);
+        assert!(root.attribute(&QName::local("words")).expect("@words").value.list);
+        assert_eq!(root.children[0].order, root.children[1].order, "all: any order");
+        let open = child(TypeId::DOCUMENT, "open").of;
+        assert!(model.get(open).open);
+        assert_eq!(shown(&model, open), ["p 1..*", "q 1..*"]);
+        assert_eq!(
+            model.get(open).children[0].order,
+            model.get(open).children[1].order,
+            "a repeated sequence keeps its order"
+        );
+    }
+
+    #[test]
     fn every_unknown_reference_is_reported_with_its_place() {
         let problems = model(&[(
             "main.xsd",

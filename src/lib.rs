@@ -1,13 +1,23 @@
-//! Crossdock: an XML/JSON data-exchange hub.
+//! Crossdock: an XML/JSON data-exchange hub for dealership groups.
+//!
+//! Start with `ARCHITECTURE.md`, then read the life of a message: [`transport::Intake`] → [`pipeline`] → [`store`] →
+//! [`mapping`] → [`transport::Sink`]. The modules below stand in no order; `tests/architecture.rs` holds the floors.
+
+pub mod api;
+pub mod app;
 pub mod base;
+pub mod catalog;
+pub mod cli;
+pub mod config;
 pub mod content;
 pub mod document;
-/// Bytes to documents and back: charsets, XML, JSON.
 pub mod format;
-/// Mapping files: parse, check against schemas, compile, run, explain.
 pub mod mapping;
-/// How a family of systems speaks: envelope, batches, replies, settings.
+pub mod pipeline;
 pub mod profile;
-/// What documents of a type may look like, read from XSD.
 pub mod schema;
+pub mod simulator;
+pub mod store;
+pub mod telemetry;
+pub mod transport;
 pub mod xpath;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The command `crossdock`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    crossdock::cli::main()
+}

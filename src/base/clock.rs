@@ -13,6 +13,13 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(delay.as_micros()).unwrap_or(i64::MAX)))
     }
 
+    /// Reads an HTTP date in its preferred form (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+    #[must_use]
+    pub fn of_http_date(text: &str) -> Option<Self> {
+        let moment = jiff::fmt::strtime::parse("%a, %d %b %Y %H:%M:%S GMT", text).ok()?.to_datetime().ok()?;
+        Some(Self(jiff::tz::TimeZone::UTC.to_timestamp(moment).ok()?.as_microsecond()))
+    }
+
     /// Microseconds since the epoch.
     #[must_use]
     pub fn micros(self) -> i64 {

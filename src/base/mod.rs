@@ -13,6 +13,7 @@ mod limit;
 mod problem;
 mod secret;
 mod suggest;
+mod unit;
 
 pub use clock::{Clock, Random, Timestamp};
 pub use code::{Code, Language};
@@ -22,3 +23,4 @@ pub use limit::Limits;
 pub use problem::{Place, Problem, Problems, Severity};
 pub use secret::Secret;
 pub use suggest::suggest;
+pub use unit::{parse_duration, parse_size};

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use super::{Data, Key, Yaml, code};
-use crate::base::{Problem, Problems};
+use crate::base::{Problem, Problems, parse_duration, parse_size};
 
 /// One block of keys being read: every `get` names a key it knows; [`Fields::finish`] reports the rest.
 pub struct Fields<'a> {
@@ -171,35 +171,6 @@ impl<'a> Fields<'a> {
         let text = format!("`{key}` must be {expected}, found {}", value.kind());
         self.report(Problem::new(code::WRONG_VALUE, text).at(value.place(self.file)));
     }
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let split = text.find(|c: char| !c.is_ascii_digit())?;
-    let (count, unit) = text.split_at(split);
-    let count: u64 = count.parse().ok()?;
-    let seconds = match unit.trim() {
-        "ms" => return Some(Duration::from_millis(count)),
-        "s" => 1,
-        "m" | "min" => 60,
-        "h" => 3600,
-        "d" => 86400,
-        _ => return None,
-    };
-    count.checked_mul(seconds).map(Duration::from_secs)
-}
-
-fn parse_size(text: &str) -> Option<usize> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (count, unit) = text.split_at(split);
-    let count: usize = count.parse().ok()?;
-    let unit = match unit.trim() {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    count.checked_mul(unit)
 }
 
 #[cfg(test)]

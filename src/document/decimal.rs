@@ -20,8 +20,7 @@ pub enum DecimalError {
 
 /// An `xs:decimal` (XSD 1.0 part 2 §3.2.3) of up to 28 digits.
 ///
-/// Sums, differences and products are exact or [`DecimalError::Overflow`]; only division rounds (half to even at
-/// 28 digits), which XPath leaves to the implementation.
+/// Sums, differences and products are exact or [`DecimalError::Overflow`]; only division rounds, see [`Self::divide`].
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decimal(Inner);
 
@@ -65,6 +64,7 @@ impl Decimal {
     ///
     /// # Errors
     /// [`DecimalError::Overflow`] when it would not be exact.
+    #[expect(clippy::should_implement_trait, reason = "an operator could not answer with an error")]
     pub fn add(self, other: Self) -> Result<Self, DecimalError> {
         let (a, b) = (self.0.normalize(), other.0.normalize());
         let sum = a.checked_add(b).ok_or(DecimalError::Overflow)?;
@@ -98,7 +98,8 @@ impl Decimal {
         Ok(Self(product.normalize()))
     }
 
-    /// The quotient, rounded half to even at 28 digits where it does not end.
+    /// The quotient; one that does not end within 28 digits is rounded half to even to 18 digits after the point, the
+    /// precision XPath asks for at least (F&O 3.1 §4.2), which leaves room to calculate on.
     ///
     /// # Errors
     /// [`DecimalError::DivisionByZero`], [`DecimalError::Overflow`].
@@ -106,7 +107,9 @@ impl Decimal {
         if other.0.is_zero() {
             return Err(DecimalError::DivisionByZero);
         }
-        self.0.checked_div(other.0).map(|quotient| Self(quotient.normalize())).ok_or(DecimalError::Overflow)
+        let quotient = Self(self.0.checked_div(other.0).ok_or(DecimalError::Overflow)?.normalize());
+        let ends = quotient.multiply(other) == Ok(self);
+        Ok(if ends { quotient } else { quotient.round_half_to_even(18) })
     }
 
     /// The remainder of truncating division; the sign follows the dividend.
@@ -287,6 +290,9 @@ mod tests {
         assert_eq!(d("9999999999999999999999999999").add(d("0.1")), Err(DecimalError::Overflow));
         assert_eq!(d("1").divide(d("0")), Err(DecimalError::DivisionByZero));
         assert_eq!(d("-7").remainder(d("3")), Ok(d("-1")));
+        assert_eq!(d("1").divide(d("8")), Ok(d("0.125")));
+        assert_eq!(d("2").divide(d("3")), Ok(d("0.666666666666666667")));
+        assert_eq!(d("2").divide(d("3")).and_then(|third| third.multiply(d("100"))), Ok(d("66.6666666666666667")));
     }
 
     #[test]

@@ -170,6 +170,12 @@ impl Profile {
         read::facts(self, document_type, document, limits)
     }
 
+    /// Whether the profile says what replies mean. Without it, a transport's "delivered" is the last word.
+    #[must_use]
+    pub fn reads_replies(&self) -> bool {
+        self.reply.is_some()
+    }
+
     /// What a reply to a document of a type means; `None` is a reply that could not be parsed, or none at all.
     ///
     /// # Errors

@@ -252,6 +252,21 @@ pub(super) const TABLE: &[Function] = &[
         yields: Other,
         call: |call| formatted(call, AtomicType::Time),
     },
+    Function {
+        name: "adjust-dateTime-to-timezone",
+        arity: (2, 2),
+        signature: "adjust-dateTime-to-timezone($value as xs:dateTime?, $zone as xs:dayTimeDuration?) as xs:dateTime?",
+        doc: "The same moment in another zone; without a zone before, or for an empty one, only the zone is changed.",
+        examples: &[
+            (
+                "adjust-dateTime-to-timezone(xs:dateTime('2026-01-31T17:00:00Z'), xs:dayTimeDuration('PT8H'))",
+                "2026-02-01T01:00:00+08:00",
+            ),
+            ("adjust-dateTime-to-timezone(xs:dateTime('2026-01-31T17:00:00Z'), ())", "2026-01-31T17:00:00"),
+        ],
+        yields: Other,
+        call: adjust,
+    },
 ];
 
 fn seconds(whole: i64, fraction: i64, unit: i64) -> Option<Item> {
@@ -269,6 +284,26 @@ fn typed(call: &Call<'_>, at: usize, to: AtomicType) -> Result<Option<Item>, Fai
         return Err(Failure::error("XPTY0004", text));
     }
     cast(call.frame, item, to).map(Some)
+}
+
+/// `fn:adjust-dateTime-to-timezone` (F&O 3.1 §9.6.1).
+fn adjust(call: &Call<'_>) -> Result<Value, Failure> {
+    let Some(Item::DateTime(DateTime { local, offset })) = typed(call, 0, AtomicType::DateTime)? else {
+        return Ok(Value::Empty);
+    };
+    let Some(Item::Duration(zone)) = typed(call, 1, AtomicType::DayTime)? else {
+        return Ok(Item::DateTime(DateTime { local, offset: None }).into());
+    };
+    let minutes = zone.micros / (60 * SECOND);
+    let whole = minutes * 60 * SECOND == zone.micros && zone.months == 0 && minutes.abs() <= 14 * 60;
+    let (true, Ok(minutes)) = (whole, i16::try_from(minutes)) else {
+        return Err(Failure::error("FODT0003", "a time zone is whole minutes from -PT14H to PT14H"));
+    };
+    let moved = i64::from(minutes - offset.unwrap_or(minutes));
+    let local = local
+        .checked_add(jiff::SignedDuration::from_mins(moved))
+        .map_err(|_| Failure::error("FODT0001", "the moment lies outside the years that can be represented"))?;
+    Ok(Item::DateTime(DateTime { local, offset: Some(minutes) }).into())
 }
 
 fn component(call: &Call<'_>, of: AtomicType, part: fn(&Item) -> Option<Item>) -> Result<Value, Failure> {

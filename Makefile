@@ -1,0 +1,29 @@
+# Crossdock: `make demo` shows it, `make test` proves it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test unit lint services doc clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+demo: ## build, start the hub and two simulated ERPs, pass messages through and show them
+	cargo build --quiet --bin crossdock
+	target/debug/crossdock demo --folder target/demo
+
+test: ## install and start what the tests need (RabbitMQ, PostgreSQL), then run everything
+	cargo build --tests --bins
+	tests/support/services.sh run cargo nextest run --no-fail-fast $(NEXTEST)
+
+unit: ## the tests that need no service
+	cargo nextest run --lib --test architecture
+
+lint: ## formatting and clippy, warnings are errors
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+doc: ## the API's documentation
+	cargo doc --no-deps
+
+clean: ## remove what building and trying left behind
+	rm -rf target

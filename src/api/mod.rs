@@ -1,0 +1,10 @@
+//! HTTP for operators and programs: health, metrics, and what became of each message. Reads only.
+//!
+//! It stands apart from the way messages come in: another listener, by default on loopback, because whoever reaches it
+//! may read business documents. It shows what the store says and decides nothing.
+
+mod router;
+mod view;
+
+pub use router::{Operations, router};
+pub use view::{counts_json, message_json, summary_json};

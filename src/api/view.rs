@@ -1,0 +1,131 @@
+//! What is stored, as JSON: the same for the API and for `--json` on the command line.
+
+use serde_json::{Value, json};
+
+use crate::store::{Counts, MessageInfo, MessageSummary, MessageView, Reason};
+
+/// One message with its deliveries and attempts. `content` adds the payloads, as text where they are UTF-8.
+#[must_use]
+pub fn message_json(view: &MessageView, content: bool) -> Value {
+    let deliveries: Vec<Value> = view
+        .deliveries
+        .iter()
+        .map(|delivery| {
+            let attempts: Vec<Value> = delivery
+                .attempts
+                .iter()
+                .map(|attempt| {
+                    let mut value = json!({
+                        "id": attempt.id,
+                        "number": attempt.number,
+                        "started_at": attempt.started_at.to_string(),
+                        "ended_at": attempt.ended_at.to_string(),
+                        "outcome": attempt.outcome.as_str(),
+                        "status": attempt.status,
+                        "detail": attempt.detail,
+                    });
+                    if content {
+                        value["response"] = payload(&attempt.response);
+                    }
+                    value
+                })
+                .collect();
+            let mut value = json!({
+                "id": delivery.id,
+                "route": delivery.route,
+                "destination": delivery.destination,
+                "lane": delivery.lane,
+                "state": delivery.state.as_str(),
+                "due_at": delivery.due_at.to_string(),
+                "waits_for": delivery.wait_key,
+                "reason": delivery.reason.as_ref().map(reason_json),
+                "finished_at": delivery.finished_at.map(|at| at.to_string()),
+                "type": delivery.output.as_ref().map(|output| &output.document_type),
+                "mapping": delivery.output.as_ref().map(|output| &output.mapping_hash),
+                "sha256": delivery.output_sha256.map(|digest| digest.to_string()),
+                "attempts": attempts,
+            });
+            if content {
+                value["output"] = delivery.output.as_ref().map_or(Value::Null, |output| payload(&output.bytes));
+            }
+            value
+        })
+        .collect();
+    let mut value = info_json(&view.message);
+    value["standing"] = json!(view.standing.as_str());
+    value["size"] = json!(view.bytes.len());
+    if content {
+        value["content"] = payload(&view.bytes);
+    }
+    value["deliveries"] = Value::Array(deliveries);
+    value
+}
+
+/// One row of a list.
+#[must_use]
+pub fn summary_json(summary: &MessageSummary) -> Value {
+    let mut value = info_json(&summary.message);
+    value["standing"] = json!(summary.standing.as_str());
+    value["size"] = json!(summary.size);
+    value["deliveries"] = json!(summary.deliveries);
+    value
+}
+
+/// The conservation law in numbers.
+#[must_use]
+pub fn counts_json(counts: &Counts) -> Value {
+    let deliveries: Vec<Value> = counts
+        .deliveries
+        .iter()
+        .map(|row| {
+            json!({"route": row.route, "destination": row.destination, "state": row.state.as_str(), "count": row.count})
+        })
+        .collect();
+    json!({
+        "total": counts.total,
+        "accepted": counts.accepted,
+        "routed": counts.routed,
+        "parked": counts.parked,
+        "filtered": counts.filtered,
+        "skipped": counts.skipped,
+        "unaccounted": counts.unaccounted,
+        "deliveries": deliveries,
+    })
+}
+
+fn info_json(message: &MessageInfo) -> Value {
+    json!({
+        "id": message.id,
+        "seq": message.seq,
+        "system": message.system,
+        "type": message.document_type,
+        "site": message.site,
+        "business_key": message.business_key,
+        "key": message.dedup_key,
+        "transport": message.transport.as_str(),
+        "content_type": message.content_type,
+        "received_at": message.received_at.to_string(),
+        "sha256": message.sha256.to_string(),
+        "state": message.state.as_str(),
+        "reason": message.reason.as_ref().map(reason_json),
+        "attributes": message.attributes,
+    })
+}
+
+fn reason_json(reason: &Reason) -> Value {
+    json!({
+        "cause": reason.cause,
+        "code": reason.code,
+        "text": reason.text,
+        "line": reason.line,
+        "column": reason.column,
+        "path": reason.path,
+    })
+}
+
+fn payload(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => json!(text),
+        Err(_) => json!({"hex": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()}),
+    }
+}

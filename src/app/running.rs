@@ -1,0 +1,257 @@
+//! A running hub: its listeners, steps and sources, from start to stop.
+
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    SystemClock, SystemRandom,
+    wiring::{self, StartError, load_catalog},
+};
+use crate::{
+    api,
+    base::{Clock, Ids, Random},
+    catalog::Catalog,
+    config::Settings,
+    pipeline::{Delivering, Hub, JournalIntake, RetrySchedule, Transforming},
+    store::{Release, SqliteStore, Store},
+    telemetry::{Metrics, metric},
+    transport::{AmqpSource, FileSource, HttpInConfig, Source, router, serve},
+};
+
+/// How long stopping may take before what is left is cut off; what is cut off is done again after the next start.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+
+/// How the hub ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It was told to.
+    Stopped,
+    /// The journal failed: nothing can be promised any more.
+    StoreFailed,
+}
+
+/// A running hub.
+pub struct Running {
+    /// Where systems send messages to.
+    pub ingest: SocketAddr,
+    /// Where operators look.
+    pub operations: SocketAddr,
+    /// The journal.
+    pub store: Arc<dyn Store>,
+    settings: Settings,
+    intake: Arc<JournalIntake>,
+    hub: Hub,
+    catalog: watch::Sender<Arc<Catalog>>,
+    sinks: watch::Sender<Arc<std::collections::BTreeMap<String, Arc<dyn crate::transport::Sink>>>>,
+    tasks: TaskTracker,
+    listening: CancellationToken,
+    working: CancellationToken,
+    sources: CancellationToken,
+    destinations: BTreeSet<String>,
+}
+
+impl Running {
+    /// Starts a hub: opens the journal, releases what waited for content that is there now, listens, works.
+    ///
+    /// # Errors
+    /// When the journal will not open, an address is taken, or a sink cannot be built.
+    pub async fn start(settings: Settings, catalog: Catalog, metrics: Option<Metrics>) -> Result<Self, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let ids = Ids::new(clock.clone(), random.clone());
+        let sinks = wiring::sinks(&catalog, &clock)?;
+        let ingest = listen("messages", settings.ingest.listen).await?;
+        let operations = listen("operations", settings.operations.listen).await?;
+        let hub_id = ids.next(crate::base::IdKind::Trace);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings.hub.data, &hub_id).await?);
+        let (catalog, catalog_seen) = watch::channel(Arc::new(catalog));
+        let (sinks, sinks_seen) = watch::channel(Arc::new(sinks));
+        let limits = settings.limits.limits();
+        let hub = Hub { catalog: catalog_seen, store: store.clone(), sinks: sinks_seen, clock, random, ids, limits };
+        let intake = Arc::new(JournalIntake::new(hub.clone()));
+        let address = |listener: &TcpListener, given| listener.local_addr().unwrap_or(given);
+        let mut running = Self {
+            ingest: address(&ingest, settings.ingest.listen),
+            operations: address(&operations, settings.operations.listen),
+            store: store.clone(),
+            intake: intake.clone(),
+            hub: hub.clone(),
+            catalog,
+            sinks,
+            tasks: TaskTracker::new(),
+            listening: CancellationToken::new(),
+            working: CancellationToken::new(),
+            sources: CancellationToken::new(),
+            destinations: BTreeSet::new(),
+            settings,
+        };
+        running.release_held().await?;
+        let transforming = Transforming::new(hub);
+        let token = running.working.clone();
+        running.tasks.spawn(async move { transforming.run(token).await });
+        running.start_destinations();
+        running.start_sources();
+        let http = wiring::http_in(&running.settings);
+        running.serve(ingest, router(intake, &http), http.clone());
+        let operations_router = api::router(api::Operations { store, metrics });
+        running.serve(operations, operations_router, HttpInConfig { max_body_bytes: 64 << 10, ..http });
+        tracing::info!(ingest = %running.ingest, operations = %running.operations, "{} listens", running.settings.hub.name);
+        Ok(running)
+    }
+
+    /// Reads content again. With errors the old content stays in force, and every problem is logged.
+    pub async fn reload(&mut self) {
+        let (catalog, problems) = load_catalog(&self.settings);
+        if problems.has_errors() {
+            tracing::error!("reload: the content has errors; the old content stays in force");
+            problems.0.iter().for_each(|problem| tracing::error!("reload: {problem}"));
+            return;
+        }
+        match wiring::sinks(&catalog, &self.hub.clock) {
+            Ok(sinks) => self.sinks.send_replace(Arc::new(sinks)),
+            Err(error) => {
+                tracing::error!("reload: {error}; the old content stays in force");
+                return;
+            }
+        };
+        self.catalog.send_replace(Arc::new(catalog));
+        self.sources.cancel();
+        self.sources = CancellationToken::new();
+        self.start_destinations();
+        self.start_sources();
+        if let Err(error) = self.release_held().await {
+            tracing::error!("reload: {error}");
+        }
+        tracing::info!("reload: new content is in force");
+    }
+
+    /// Waits until the journal fails; never returns while it works.
+    pub async fn failure(&self) {
+        let mut failed = self.store.failed();
+        let seen = failed.wait_for(Option::is_some).await;
+        if let Ok(problem) = seen
+            && let Some(problem) = problem.as_ref()
+        {
+            tracing::error!(code = problem.code.id, "the journal failed: {}", problem.text);
+        }
+    }
+
+    /// Stops: takes nothing more, finishes what is under way, closes the journal.
+    pub async fn stop(self) {
+        self.intake.close();
+        self.sources.cancel();
+        self.listening.cancel();
+        self.working.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(STOP_WITHIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some work did not end within {STOP_WITHIN:?}; it is done again after the next start");
+        }
+        self.store.close().await;
+    }
+
+    /// What is held for content that may be there now is tried again.
+    async fn release_held(&self) -> Result<(), StartError> {
+        for cause in ["code", "mapping", "no-route"] {
+            let released = self.store.release(Release::Cause(cause.to_owned()), self.hub.clock.now()).await?;
+            let count = released.deliveries + released.messages;
+            if count > 0 {
+                tracing::info!(count, cause, "held things are tried again");
+            }
+        }
+        Ok(())
+    }
+
+    fn start_destinations(&mut self) {
+        let schedule = RetrySchedule {
+            waits: self.settings.delivery.retry.clone(),
+            jitter_percent: self.settings.delivery.jitter_percent,
+        };
+        let catalog = self.hub.catalog();
+        for system in catalog.systems().filter(|system| system.sink.is_some()) {
+            if self.destinations.insert(system.id.clone()) {
+                let concurrency = self.settings.delivery.concurrency;
+                let step = Delivering::new(self.hub.clone(), system.id.clone(), schedule.clone(), concurrency);
+                self.tasks.spawn(Arc::new(step).run(self.working.clone()));
+            }
+        }
+    }
+
+    fn start_sources(&self) {
+        let catalog = self.hub.catalog();
+        for system in catalog.systems() {
+            let mut sources: Vec<(&'static str, Result<Box<dyn Source>, _>)> = Vec::new();
+            if let Some(config) = &system.sources.amqp {
+                sources.push(("amqp", AmqpSource::new(config).map(|source| Box::new(source) as Box<dyn Source>)));
+            }
+            if let Some(config) = &system.sources.file {
+                sources.push(("file", FileSource::new(config).map(|source| Box::new(source) as Box<dyn Source>)));
+            }
+            for (kind, source) in sources {
+                let source = match source {
+                    Ok(source) => source,
+                    Err(problem) => {
+                        tracing::error!(system = system.id, "the {kind} source cannot start: {problem}");
+                        continue;
+                    }
+                };
+                let (intake, token, id) = (self.intake.clone(), self.sources.clone(), system.id.clone());
+                let mut link = source.connected();
+                let watched = token.clone();
+                self.tasks.spawn(async move {
+                    let gauge = metrics::gauge!(metric::SOURCE_UP, "source" => format!("{id}/{kind}"));
+                    loop {
+                        gauge.set(if link.borrow_and_update().up { 1.0 } else { 0.0 });
+                        tokio::select! {
+                            () = watched.cancelled() => return,
+                            changed = link.changed() => if changed.is_err() { return },
+                        }
+                    }
+                });
+                self.tasks.spawn(async move { source.run(intake, token).await });
+            }
+        }
+    }
+
+    fn serve(&self, listener: TcpListener, router: axum::Router, config: HttpInConfig) {
+        let token = self.listening.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = serve(listener, router, &config, token).await {
+                tracing::error!("a listener ended: {error}");
+            }
+        });
+    }
+}
+
+async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen { what, address, error })
+}
+
+/// Runs a hub until SIGTERM, SIGINT or a failure of the journal; SIGHUP reloads content.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn run(settings: Settings, catalog: Catalog, metrics: Option<Metrics>) -> Result<Exit, StartError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut running = Running::start(settings, catalog, metrics).await?;
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
+        tracing::error!("signals cannot be received");
+        running.stop().await;
+        return Ok(Exit::Stopped);
+    };
+    let exit = loop {
+        tokio::select! {
+            _ = terminate.recv() => break Exit::Stopped,
+            _ = interrupt.recv() => break Exit::Stopped,
+            _ = hangup.recv() => running.reload().await,
+            () = running.failure() => break Exit::StoreFailed,
+        }
+    };
+    if exit == Exit::Stopped {
+        tracing::info!("stopping");
+        running.stop().await;
+    }
+    Ok(exit)
+}

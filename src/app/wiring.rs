@@ -1,0 +1,90 @@
+//! Builds the parts from settings and content.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use super::SystemEnvironment;
+use crate::{
+    base::{Clock, Problem, Problems},
+    catalog::{Catalog, Library, SinkConfig},
+    config::Settings,
+    store::{SqliteReader, StoreError},
+    transport::{AmqpSink, FileSink, HttpInConfig, HttpSink, Sink},
+};
+
+/// The hub cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Settings or content have errors.
+    #[error("{0}")]
+    Content(Problems),
+    /// The journal will not open.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} for {what}: {error}")]
+    Listen {
+        /// What for.
+        what: &'static str,
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// A sink cannot be built.
+    #[error("{0}")]
+    Sink(Box<Problem>),
+}
+
+/// Reads and checks all content; problems include warnings.
+#[must_use]
+pub fn load_catalog(settings: &Settings) -> (Catalog, Problems) {
+    let library = Library::over(&settings.hub.content);
+    Catalog::load(&library, &SystemEnvironment, &settings.limits.limits())
+}
+
+/// Opens the journal for reading only, beside a running hub or without one.
+///
+/// # Errors
+/// When there is no journal yet, or it cannot be read.
+pub async fn open_reader(settings: &Settings) -> Result<SqliteReader, StoreError> {
+    SqliteReader::open(Path::new(&settings.hub.data)).await
+}
+
+/// The ways out of every system that has one.
+pub(super) fn sinks(catalog: &Catalog, clock: &Arc<dyn Clock>) -> Result<BTreeMap<String, Arc<dyn Sink>>, StartError> {
+    let mut sinks: BTreeMap<String, Arc<dyn Sink>> = BTreeMap::new();
+    for system in catalog.systems() {
+        let sink: Arc<dyn Sink> = match &system.sink {
+            None => continue,
+            Some(SinkConfig::Http(config)) => {
+                Arc::new(HttpSink::new(config, clock.clone()).map_err(|problem| StartError::Sink(Box::new(problem)))?)
+            }
+            Some(SinkConfig::Amqp(config)) => {
+                Arc::new(AmqpSink::new(config).map_err(|problem| StartError::Sink(Box::new(problem)))?)
+            }
+            Some(SinkConfig::File(config)) => {
+                Arc::new(FileSink::new(config).map_err(|problem| StartError::Sink(Box::new(problem)))?)
+            }
+        };
+        sinks.insert(system.id.clone(), sink);
+    }
+    Ok(sinks)
+}
+
+/// The listener's deadlines and caps.
+pub(super) fn http_in(settings: &Settings) -> HttpInConfig {
+    let ingest = &settings.ingest;
+    let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    HttpInConfig {
+        listen: ingest.listen,
+        header_timeout_ms: millis(ingest.header_timeout),
+        body_idle_timeout_ms: millis(ingest.body_idle_timeout),
+        request_timeout_ms: millis(ingest.request_timeout),
+        keep_alive_ms: millis(ingest.keep_alive),
+        max_body_bytes: ingest.max_body,
+        max_connections: ingest.max_connections,
+        max_connections_per_ip: ingest.max_connections_per_ip,
+        max_header_bytes: ingest.max_header,
+        max_headers: ingest.max_headers,
+    }
+}

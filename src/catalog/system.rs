@@ -1,0 +1,345 @@
+//! Systems: one application instance each, from `systems/*.yaml`.
+
+use std::{cell::RefCell, collections::BTreeMap, path::Path, path::PathBuf, sync::Arc};
+
+use super::{
+    Titles, code,
+    secret::{Environment, resolve},
+};
+use crate::{
+    base::{Language, Place, Problem, Problems, Secret, Sha256},
+    content::{Fields, Yaml},
+    format::{Charset, Syntax, Unmappable},
+    transport::{AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAuth, HttpOutConfig},
+};
+
+/// One application instance that takes part.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// Its id: the file's `system`.
+    pub id: String,
+    /// What people call it.
+    pub titles: Titles,
+    /// How it speaks.
+    pub profile: String,
+    /// The store or legal entity it belongs to.
+    pub site: Option<String>,
+    /// The system whose ids its documents use; itself unless set. A portal that sends the CRM's customer numbers has the
+    /// CRM's id here, so that cross references are found.
+    pub ids_of: String,
+    /// The profile's settings, as written.
+    pub settings: BTreeMap<String, String>,
+    /// How documents come in.
+    pub sources: Sources,
+    /// How documents go out.
+    pub sink: Option<SinkConfig>,
+    /// How outgoing documents are written.
+    pub encoding: Encoding,
+    /// Whether a document is parsed before its acceptance is answered (HTTP only): the sender learns at once, and what
+    /// cannot be read is not kept.
+    pub check_before_accept: bool,
+    /// Where its file is, for messages.
+    pub place: Place,
+    /// Where its settings are, for messages.
+    pub setting_places: BTreeMap<String, Place>,
+}
+
+/// The ways in.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Digests of the API keys that may send for this system over HTTP; `None` when it takes nothing over HTTP.
+    pub http_keys: Option<Vec<Sha256>>,
+    /// A queue.
+    pub amqp: Option<AmqpInConfig>,
+    /// A folder.
+    pub file: Option<FileInConfig>,
+}
+
+impl Sources {
+    /// Whether there is any way in.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        self.http_keys.is_some() || self.amqp.is_some() || self.file.is_some()
+    }
+}
+
+/// The way out.
+#[derive(Clone, Debug)]
+pub enum SinkConfig {
+    /// Posted to an address.
+    Http(HttpOutConfig),
+    /// Published to a broker.
+    Amqp(AmqpOutConfig),
+    /// Written to a folder.
+    File(FileOutConfig),
+}
+
+/// How outgoing documents are written.
+#[derive(Clone, Debug)]
+pub struct Encoding {
+    /// XML or JSON.
+    pub syntax: Syntax,
+    /// The character set.
+    pub charset: Charset,
+    /// What becomes of characters it lacks.
+    pub unmappable: Unmappable,
+    /// Indented.
+    pub pretty: bool,
+    /// The media type sent with them; the syntax's own unless set.
+    pub content_type: Option<String>,
+}
+
+/// What reading a system needs besides its file.
+pub(super) struct Reader<'a> {
+    pub environment: &'a dyn Environment,
+    pub folder: &'a Path,
+    pub problems: &'a RefCell<Problems>,
+}
+
+impl Reader<'_> {
+    pub(super) fn system(&self, node: &Yaml, file: &Arc<str>, stem: &str) -> System {
+        let fields = Fields::new(node, file, self.problems);
+        let id = fields.text("system").unwrap_or(stem).to_owned();
+        super::check_name(&id, node, file, self.problems);
+        let mut setting_places = BTreeMap::new();
+        let mut settings = BTreeMap::new();
+        for (key, value) in fields.entries("settings") {
+            setting_places.insert(key.text.clone(), key.place(file));
+            match value.text() {
+                Some(text) => {
+                    drop(settings.insert(key.text.clone(), self.secret(text, value, file).expose().to_owned()))
+                }
+                None => drop(settings.insert(key.text.clone(), String::new())),
+            }
+        }
+        let titles = Titles::read(&fields);
+        let profile = fields.required_text("profile").unwrap_or_default().to_owned();
+        let site = fields.text("site").map(ToOwned::to_owned);
+        let ids_of = fields.text("ids-of").unwrap_or(&id).to_owned();
+        let sources = fields.block("in").map(|ways| self.sources(ways, &id)).unwrap_or_default();
+        let check_before_accept =
+            fields.word("check", &[("before-accept", true), ("after-accept", false)]).unwrap_or_default();
+        let (sink, encoding) = match fields.block("out") {
+            Some(ways) => self.sink(ways),
+            None => (None, Encoding::default()),
+        };
+        fields.finish();
+        let place = node.place(file);
+        System {
+            id,
+            titles,
+            profile,
+            site,
+            ids_of,
+            settings,
+            sources,
+            sink,
+            encoding,
+            check_before_accept,
+            place,
+            setting_places,
+        }
+    }
+
+    fn sources(&self, ways: Fields<'_>, system: &str) -> Sources {
+        let mut sources = Sources::default();
+        if let Some(http) = ways.block("http") {
+            let mut keys = Vec::new();
+            for value in http.list("key") {
+                let secret = self.secret(value.text().unwrap_or_default(), value, http.file());
+                if secret.expose().len() >= MIN_KEY_LENGTH {
+                    keys.push(Sha256::of(secret.expose().as_bytes()));
+                } else {
+                    let text = format!("an API key has at least {MIN_KEY_LENGTH} characters");
+                    let hint = "make one with `openssl rand -base64 32`";
+                    http.report(Problem::new(code::SECRET, text).at(value.place(http.file())).hint(hint));
+                }
+            }
+            for value in http.list("key-sha256") {
+                match value.text().and_then(Sha256::from_hex) {
+                    Some(digest) => keys.push(digest),
+                    None => http.report(
+                        Problem::new(code::SECRET, "`key-sha256` is 64 hexadecimal digits")
+                            .at(value.place(http.file()))
+                            .hint("printf %s KEY | sha256sum"),
+                    ),
+                }
+            }
+            if keys.is_empty() {
+                let hint = "add `key: ${env:NAME}`, `key: ${file:/path}` or `key-sha256: …`";
+                let text = format!("system `{system}` takes messages over HTTP but has no API key");
+                http.report(Problem::new(code::SECRET, text).at(http.node().place(http.file())).hint(hint));
+            }
+            sources.http_keys = Some(keys);
+            http.finish();
+        }
+        if let Some(amqp) = ways.block("amqp") {
+            let standard = AmqpInConfig::default();
+            sources.amqp = Some(AmqpInConfig {
+                url: self.required_secret(&amqp, "url"),
+                queue: amqp.required_text("queue").unwrap_or_default().to_owned(),
+                prefetch: amqp.number("prefetch").and_then(|n| n.try_into().ok()).unwrap_or(standard.prefetch),
+                system: system.to_owned(),
+                document_type: amqp.text("type").unwrap_or_default().to_owned(),
+                declare: amqp.boolean("declare").unwrap_or(standard.declare),
+            });
+            amqp.finish();
+        }
+        if let Some(file) = ways.block("file") {
+            let standard = FileInConfig::default();
+            let millis = |key| file.duration(key).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+            sources.file = Some(FileInConfig {
+                folder: self.folder_of(&file, "folder", true),
+                pattern: file.text("pattern").unwrap_or(&standard.pattern).to_owned(),
+                system: system.to_owned(),
+                document_type: file.text("type").unwrap_or_default().to_owned(),
+                poll_ms: millis("poll").unwrap_or(standard.poll_ms),
+                stable_ms: millis("stable").unwrap_or(standard.stable_ms),
+                done: self.folder_of(&file, "done", false),
+                failed: self.folder_of(&file, "failed", false),
+                max_file_bytes: file.size("max-size").map_or(standard.max_file_bytes, |size| size as u64),
+            });
+            file.finish();
+        }
+        ways.finish();
+        sources
+    }
+
+    fn sink(&self, ways: Fields<'_>) -> (Option<SinkConfig>, Encoding) {
+        let mut sinks = Vec::new();
+        let mut encoding = Encoding::default();
+        if let Some(http) = ways.block("http") {
+            let standard = HttpOutConfig::default();
+            let millis = |key| http.duration(key).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+            let mut headers = BTreeMap::new();
+            for (name, value) in http.entries("headers") {
+                let text = self.secret(value.text().unwrap_or_default(), value, http.file());
+                headers.insert(name.text.clone(), text.expose().to_owned());
+            }
+            let auth = http.block("auth").and_then(|auth| {
+                let bearer = auth
+                    .get("bearer")
+                    .map(|value| HttpAuth::Bearer(self.secret(value.text().unwrap_or_default(), value, auth.file())));
+                let basic = auth.block("basic").map(|basic| {
+                    let user = basic.required_text("user").unwrap_or_default().to_owned();
+                    let password = self.required_secret(&basic, "password");
+                    basic.finish();
+                    HttpAuth::Basic { user, password }
+                });
+                auth.finish();
+                bearer.or(basic)
+            });
+            encoding.content_type = http.text("content-type").map(ToOwned::to_owned);
+            sinks.push(SinkConfig::Http(HttpOutConfig {
+                url: self.required_secret(&http, "url").expose().to_owned(),
+                connect_timeout_ms: millis("connect-timeout").unwrap_or(standard.connect_timeout_ms),
+                timeout_ms: millis("timeout").unwrap_or(standard.timeout_ms),
+                headers,
+                response_limit: http.size("response-limit").unwrap_or(standard.response_limit),
+                auth,
+            }));
+            http.finish();
+        }
+        if let Some(amqp) = ways.block("amqp") {
+            let standard = AmqpOutConfig::default();
+            let millis = |key| amqp.duration(key).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+            sinks.push(SinkConfig::Amqp(AmqpOutConfig {
+                url: self.required_secret(&amqp, "url"),
+                exchange: amqp.text("exchange").unwrap_or_default().to_owned(),
+                routing_key: amqp.required_text("routing-key").unwrap_or_default().to_owned(),
+                declare: amqp.boolean("declare").unwrap_or(standard.declare),
+                confirm_timeout_ms: millis("confirm-timeout").unwrap_or(standard.confirm_timeout_ms),
+                max_in_flight: standard.max_in_flight,
+            }));
+            amqp.finish();
+        }
+        if let Some(file) = ways.block("file") {
+            let standard = FileOutConfig::default();
+            sinks.push(SinkConfig::File(FileOutConfig {
+                folder: self.folder_of(&file, "folder", true),
+                name: file.text("name").unwrap_or(&standard.name).to_owned(),
+                fsync: file.boolean("fsync").unwrap_or(standard.fsync),
+            }));
+            file.finish();
+        }
+        if let Some(block) = ways.block("encoding") {
+            encoding.syntax =
+                block.word("syntax", &[("xml", Syntax::Xml), ("json", Syntax::Json)]).unwrap_or(Syntax::Xml);
+            if let Some(label) = block.text("charset") {
+                match Charset::for_label(label) {
+                    Some(charset) => encoding.charset = charset,
+                    None => block.report(
+                        Problem::new(code::NAME, format!("unknown character set `{label}`"))
+                            .at(block.node().place(block.file()))
+                            .did_you_mean(label, ["UTF-8", "GB18030", "GBK", "GB2312", "UTF-16LE", "Big5"]),
+                    ),
+                }
+            }
+            let choices = [("error", Unmappable::Error), ("reference", Unmappable::Reference)];
+            encoding.unmappable = block.word("unmappable", &choices).unwrap_or(Unmappable::Error);
+            encoding.pretty = block.boolean("pretty").unwrap_or_default();
+            block.finish();
+        }
+        if sinks.len() != 1 {
+            let text = format!("`out` names {} ways out; it needs exactly one of http, amqp, file", sinks.len());
+            ways.report(Problem::new(code::NO_ENDPOINT, text).at(ways.node().place(ways.file())));
+        }
+        ways.finish();
+        (sinks.pop(), encoding)
+    }
+
+    /// A text with its secret filled in; a problem reads as an empty secret.
+    fn secret(&self, text: &str, value: &Yaml, file: &Arc<str>) -> Secret {
+        resolve(text, self.environment).unwrap_or_else(|problem| {
+            self.problems.borrow_mut().push(problem.at(value.place(file)));
+            Secret::new("")
+        })
+    }
+
+    fn required_secret(&self, fields: &Fields<'_>, key: &'static str) -> Secret {
+        match fields.required(key) {
+            Some(value) => self.secret(value.text().unwrap_or_default(), value, fields.file()),
+            None => Secret::new(""),
+        }
+    }
+
+    fn folder_of(&self, fields: &Fields<'_>, key: &'static str, required: bool) -> PathBuf {
+        let text = if required { fields.required_text(key) } else { fields.text(key) };
+        text.map(|text| self.folder.join(text)).unwrap_or_default()
+    }
+}
+
+/// Short keys can be guessed.
+const MIN_KEY_LENGTH: usize = 16;
+
+impl Default for Encoding {
+    fn default() -> Self {
+        Self {
+            syntax: Syntax::Xml,
+            charset: Charset::UTF_8,
+            unmappable: Unmappable::Error,
+            pretty: false,
+            content_type: None,
+        }
+    }
+}
+
+impl Encoding {
+    /// The media type, with the character set where the type has such a parameter.
+    #[must_use]
+    pub fn media_type(&self) -> String {
+        match (&self.content_type, self.syntax) {
+            (Some(given), _) => given.clone(),
+            (None, Syntax::Json) => self.syntax.media_type().to_owned(),
+            (None, Syntax::Xml) => format!("{}; charset={}", self.syntax.media_type(), self.charset.name()),
+        }
+    }
+}
+
+impl System {
+    /// Its name in a language.
+    #[must_use]
+    pub fn title(&self, language: Language) -> &str {
+        self.titles.get(language).unwrap_or(&self.id)
+    }
+}

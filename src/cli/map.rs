@@ -1,0 +1,220 @@
+//! `crossdock map`: one document through one mapping, with the origin of every field on request.
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde_json::json;
+
+use super::{
+    Common, Exit, Failed,
+    context::{Context, TrialHost},
+    outcome::{print_json, problem_json, show_problems},
+};
+use crate::{
+    app,
+    base::{Place, Problem, Timestamp},
+    catalog::{Catalog, System},
+    document::Document,
+    format::{Charset, ReadOptions, Syntax, WriteOptions, read, write},
+    mapping::{Explanation, Mapping},
+    pipeline::{Facts, RunHost, Xrefs},
+};
+
+/// What `map` takes.
+#[derive(clap::Args)]
+#[command(
+    after_help = "The settings file is looked for beside FILE and in the folders above it, so that its code tables are \
+    used.\nAn entity without a cross reference is taken to have the same id in the target system.\n\nExamples:\n  \
+    crossdock map examples/dealer-group/messages/order-1.xml --mapping u8/hub-sales-order-to-saleorder\n  \
+    crossdock map order.json --mapping u8/hub-sales-order-to-saleorder --explain\n  \
+    crossdock map order.xml --mapping u8/hub-sales-order-to-saleorder --system u8-east --envelope --raw > out.xml"
+)]
+pub struct Arguments {
+    /// The document, XML or JSON.
+    file: PathBuf,
+    /// The mapping, as in u8/hub-sales-order-to-saleorder.
+    #[arg(long, short)]
+    mapping: String,
+    /// The target system, for its settings and codes; default: where the document's route leads.
+    #[arg(long)]
+    system: Option<String>,
+    /// Codes, cross references and settings from a file, as in test cases.
+    #[arg(long, value_name = "FILE")]
+    context: Option<PathBuf>,
+    /// Print, for every output field, its source fields, its rule and the code-table rows used.
+    #[arg(long)]
+    explain: bool,
+    /// Put the partner's envelope around the document.
+    #[arg(long)]
+    envelope: bool,
+    /// Write the exact bytes the partner would get: its character set, not indented.
+    #[arg(long)]
+    raw: bool,
+}
+
+/// Maps one file.
+pub fn map_file(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> {
+    let near = arguments.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let settings = common.settings_near(near)?;
+    let limits = settings.limits.limits();
+    let (catalog, problems) = app::load_catalog(&settings);
+    let Some(mapping) = catalog.mapping(&arguments.mapping).cloned() else {
+        show_problems(problems.0.iter().filter(|problem| {
+            problem.place.file.as_ref().is_some_and(|file| file.ends_with(&format!("{}.yaml", arguments.mapping)))
+        }));
+        let names = catalog.mappings().map(|(name, _)| name.as_str());
+        let hint = crate::base::suggest(&arguments.mapping, names);
+        let hint = hint.map_or_else(String::new, |best| format!("; did you mean `{best}`?"));
+        let text = format!("there is no usable mapping `{}`{hint}", arguments.mapping);
+        return Err(Failed::new(Exit::NotFound, text));
+    };
+    let context = match &arguments.context {
+        Some(path) => Context::read(path).map_err(|problems| Failed::new(Exit::Usage, problems))?,
+        None => Context::default(),
+    };
+    let bytes = std::fs::read(&arguments.file)
+        .map_err(|error| Failed::new(Exit::NotFound, format!("{}: {error}", arguments.file.display())))?;
+    let document = input(&catalog, &mapping, &bytes, &limits)
+        .map_err(|problem| Failed::new(Exit::Problems, in_file(problem, &arguments.file)))?;
+    let facts = facts(&catalog, &mapping, &document, &limits);
+    let system = target(&catalog, &mapping, &document, arguments.system.as_deref().or(context.system.as_deref()))?;
+    let xrefs = Xrefs::new();
+    let setup = system.as_ref().map(|system| RunHost::new(&catalog, &facts, system, &xrefs));
+    let host = TrialHost::new(&context, setup, true);
+    let mut explanation = arguments.explain.then(Explanation::default);
+    let mapped = mapping.apply(&document, &host, &limits, explanation.as_mut()).and_then(|mapped| {
+        match (arguments.envelope, catalog.profile_of(mapping.to())) {
+            (true, Some(profile)) => profile.wrap(&mapped, &host, &limits),
+            _ => Ok(mapped),
+        }
+    });
+    let mapped = match mapped {
+        Ok(mapped) => mapped,
+        Err(failure) => {
+            if common.json {
+                let listed: Vec<_> = failure.problems().iter().map(problem_json).collect();
+                print_json(&json!({"ok": false, "problems": listed}));
+            } else {
+                show_problems(&failure.problems());
+                failure.lines().iter().for_each(|line| eprintln!("  {line}"));
+            }
+            return Ok(Exit::Problems);
+        }
+    };
+    for assumed in host.assumed() {
+        eprintln!("note: no cross reference for {assumed} here; its own id is shown");
+    }
+    if let Some(explanation) = explanation {
+        show(common, &explanation)?;
+        return Ok(Exit::Ok);
+    }
+    let encoding = system.as_ref().map(|system| system.encoding.clone()).unwrap_or_default();
+    let options = WriteOptions {
+        charset: if arguments.raw { encoding.charset } else { Charset::UTF_8 },
+        pretty: !arguments.raw,
+        unmappable: encoding.unmappable,
+        ..WriteOptions::default()
+    };
+    let syntax = if common.json { Syntax::Json } else { encoding.syntax };
+    let bytes = write(&mapped, syntax, &options).map_err(|problem| Failed::new(Exit::Failed, problem))?;
+    let mut out = std::io::stdout().lock();
+    out.write_all(&bytes).map_err(|error| Failed::new(Exit::Failed, error))?;
+    if !bytes.ends_with(b"\n") && (std::io::stdout().is_terminal() || !arguments.raw) {
+        drop(out.write_all(b"\n"));
+    }
+    Ok(Exit::Ok)
+}
+
+/// The document a mapping takes: envelope removed when there is one.
+pub fn input(
+    catalog: &Catalog,
+    mapping: &Mapping,
+    bytes: &[u8],
+    limits: &crate::base::Limits,
+) -> Result<Document, Problem> {
+    let syntax = Syntax::sniff(None, bytes).unwrap_or(Syntax::Xml);
+    let profile = catalog.profile_of(mapping.from());
+    let namespace = profile.and_then(|profile| profile.json_namespace()).map(Into::into);
+    let reading = read(bytes, syntax, &ReadOptions { limits: limits.clone(), charset: None, namespace })?;
+    let inside = profile.and_then(|profile| profile.unwrap(&reading.document, limits).ok()).unwrap_or_default();
+    let wanted = inside.into_iter().find(|(document_type, _)| document_type == mapping.from());
+    Ok(wanted.map_or(reading.document, |(_, document)| document))
+}
+
+/// What would be known about the message if it had come in.
+fn facts(catalog: &Catalog, mapping: &Mapping, document: &Document, limits: &crate::base::Limits) -> Facts {
+    let found = catalog
+        .profile_of(mapping.from())
+        .and_then(|profile| profile.facts(mapping.from(), document, limits).ok())
+        .unwrap_or_default();
+    let route = catalog.routes().iter().find(|route| route.document_type == mapping.from());
+    Facts {
+        id: "msg_00000000000000000000000000000000".to_owned(),
+        received: Timestamp::default(),
+        system: route.map(|route| route.from.clone()).unwrap_or_default(),
+        site: found.site,
+        document_type: mapping.from().to_owned(),
+        business_key: found.business_key,
+    }
+}
+
+/// The target system: named, or where the first route that uses the mapping sends this document.
+fn target(
+    catalog: &Catalog,
+    mapping: &Arc<Mapping>,
+    document: &Document,
+    named: Option<&str>,
+) -> Result<Option<Arc<System>>, Failed> {
+    if let Some(named) = named {
+        let found = catalog.system(named).cloned();
+        return match found {
+            Some(system) => Ok(Some(system)),
+            None if catalog.systems().next().is_none() => Ok(None),
+            None => Err(Failed::new(Exit::NotFound, format!("there is no system `{named}`"))),
+        };
+    }
+    let budget = crate::xpath::Budget::new(1_000_000);
+    let targets = catalog.routes().iter().flat_map(|route| &route.targets);
+    let mut using = targets.filter(|target| target.mappings.iter().any(|used| Arc::ptr_eq(used, mapping)));
+    let leads = using.find(|target| target.when.as_ref().is_none_or(|when| when.holds(document, &budget) == Ok(true)));
+    Ok(leads.and_then(|target| catalog.system(&target.system)).cloned())
+}
+
+/// The problem of a document, with the document's file.
+pub fn in_file(problem: Problem, path: &Path) -> Problem {
+    let place = Place { file: Some(path.to_string_lossy().into()), ..problem.place.clone() };
+    problem.at(place)
+}
+
+fn show(common: &Common, explanation: &Explanation) -> Result<(), Failed> {
+    if common.json {
+        let value = serde_json::to_value(explanation).map_err(|error| Failed::new(Exit::Failed, error))?;
+        print_json(&value);
+        return Ok(());
+    }
+    println!("mapping {} (version {})", explanation.mapping, explanation.version.get(..12).unwrap_or_default());
+    for field in &explanation.fields {
+        println!("{} = {}", field.path, field.value);
+        let formula = field.formula.as_ref().map_or_else(|| "literal".to_owned(), |formula| format!("={formula}"));
+        println!("    rule    {}:{}:{}  {formula}", field.rule.file, field.rule.line, field.rule.column);
+        for source in &field.sources {
+            println!("    source  {} (line {}, column {})", source.path, source.line, source.column);
+        }
+        for code in &field.codes {
+            let row = code.row.as_deref().unwrap_or("-");
+            println!(
+                "    code    {}: {} → {} ({row})",
+                code.table,
+                code.value,
+                code.result.as_deref().unwrap_or("none")
+            );
+        }
+        for xref in &field.xrefs {
+            println!("    xref    {} {} → {}", xref.entity, xref.id, xref.result.as_deref().unwrap_or("none"));
+        }
+    }
+    Ok(())
+}

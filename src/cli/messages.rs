@@ -1,0 +1,247 @@
+//! `crossdock messages`: what came in and what became of it, straight from the journal, beside a running hub or without.
+
+use comfy_table::{Table, presets};
+use serde_json::json;
+
+use super::{Common, Exit, Failed, outcome::print_json};
+use crate::{
+    api::{counts_json, message_json, summary_json},
+    app::open_reader,
+    store::{MessageFilter, MessageView, Reason, SqliteReader, Standing, StoreError},
+};
+
+/// The verbs of `messages`.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// List messages, newest first.
+    List(List),
+    /// Show one message: what came in, what went out, every attempt and answer.
+    Show(Show),
+    /// The conservation law in numbers.
+    Counts,
+    /// Check everything stored: structure, digests, conservation.
+    Verify,
+}
+
+/// What `messages list` takes.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  crossdock messages list --state parked\n  \
+    crossdock messages list --system crm --key SO-20261101-001\n  crossdock messages list --text 销售三部 --json")]
+pub struct List {
+    /// Only messages standing so: accepted, waiting, parked, in-flight, delivered, filtered, skipped.
+    #[arg(long)]
+    state: Option<String>,
+    /// Only messages from this system.
+    #[arg(long)]
+    system: Option<String>,
+    /// Only messages of this document type, as in hub/sales-order@1.
+    #[arg(long = "type")]
+    document_type: Option<String>,
+    /// Only messages with this business key.
+    #[arg(long)]
+    key: Option<String>,
+    /// Only messages with this text in id, keys, file name or reasons.
+    #[arg(long)]
+    text: Option<String>,
+    /// How many at most.
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+}
+
+/// What `messages show` takes.
+#[derive(clap::Args)]
+pub struct Show {
+    /// A message's or a delivery's id; the beginning of a message's business key works too when only one fits.
+    id: String,
+    /// With the payloads: received, sent, answered.
+    #[arg(long)]
+    content: bool,
+}
+
+/// Runs a verb.
+pub async fn messages(common: &Common, command: &Command) -> Result<Exit, Failed> {
+    let settings = common.settings()?;
+    let reader = open_reader(&settings).await.map_err(|error| failed(&error))?;
+    let exit = match command {
+        Command::List(list) => self::list(common, &reader, list).await,
+        Command::Show(show) => self::show(common, &reader, show).await,
+        Command::Counts => counts(common, &reader).await,
+        Command::Verify => verify(common, &reader).await,
+    };
+    reader.close().await;
+    exit
+}
+
+fn failed(error: &StoreError) -> Failed {
+    let exit = match error {
+        StoreError::NotFound(_) => Exit::NotFound,
+        StoreError::Conflict(_) => Exit::Conflict,
+        StoreError::Corrupt(_) => Exit::Problems,
+        _ => Exit::Unreachable,
+    };
+    Failed::new(exit, error)
+}
+
+async fn list(common: &Common, reader: &SqliteReader, list: &List) -> Result<Exit, Failed> {
+    let wanted = match &list.state {
+        None => None,
+        Some(state) => Some(Standing::parse(state).ok_or_else(|| {
+            let words: Vec<_> = Standing::ALL.iter().map(|standing| standing.as_str()).collect();
+            Failed::new(Exit::Usage, format!("there is no state `{state}`; there is {}", words.join(", ")))
+        })?),
+    };
+    let filter = MessageFilter {
+        system: list.system.clone(),
+        document_type: list.document_type.clone(),
+        business_key: list.key.clone(),
+        text: list.text.clone(),
+        ..MessageFilter::default()
+    };
+    let mut rows = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = reader.messages(&filter, cursor, 200).await.map_err(|error| failed(&error))?;
+        rows.extend(page.items.into_iter().filter(|row| wanted.is_none_or(|wanted| row.standing == wanted)));
+        cursor = page.next;
+        if rows.len() >= list.limit || cursor.is_none() {
+            break;
+        }
+    }
+    rows.truncate(list.limit);
+    if common.json {
+        let items: Vec<_> = rows.iter().map(summary_json).collect();
+        print_json(&json!({"items": items, "more": cursor.is_some()}));
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["received", "id", "system", "type", "key", "standing", "why"]);
+    for row in &rows {
+        let message = &row.message;
+        table.add_row([
+            message.received_at.to_string().get(..19).unwrap_or_default().replace('T', " "),
+            message.id.clone(),
+            message.system.clone(),
+            message.document_type.clone(),
+            message.business_key.clone().unwrap_or_default(),
+            row.standing.as_str().to_owned(),
+            message.reason.as_ref().map_or_else(String::new, why),
+        ]);
+    }
+    println!("{table}");
+    Ok(Exit::Ok)
+}
+
+/// A reason in one line.
+pub fn why(reason: &Reason) -> String {
+    let place = match (reason.line, &reason.path) {
+        (0, Some(path)) => format!(" at {path}"),
+        (0, None) => String::new(),
+        (line, _) => format!(" at {line}:{}", reason.column),
+    };
+    format!("{}{place}: {}", reason.code, reason.text)
+}
+
+async fn show(common: &Common, reader: &SqliteReader, show: &Show) -> Result<Exit, Failed> {
+    let mut view = reader.message(&show.id).await.map_err(|error| failed(&error))?;
+    if view.is_none() {
+        let filter = MessageFilter { business_key: Some(show.id.clone()), ..MessageFilter::default() };
+        let page = reader.messages(&filter, None, 2).await.map_err(|error| failed(&error))?;
+        if let [only] = page.items.as_slice() {
+            view = reader.message(&only.message.id).await.map_err(|error| failed(&error))?;
+        }
+    }
+    let Some(view) = view else {
+        let text = format!("there is no message, delivery or single business key `{}`", show.id);
+        return Err(Failed::new(Exit::NotFound, text));
+    };
+    if common.json {
+        print_json(&message_json(&view, show.content));
+    } else {
+        print_message(&view, show.content);
+    }
+    Ok(Exit::Ok)
+}
+
+fn print_message(view: &MessageView, content: bool) {
+    let message = &view.message;
+    println!("message   {}", message.id);
+    println!("standing  {}", view.standing.as_str());
+    println!("received  {} from {} over {}", message.received_at, message.system, message.transport.as_str());
+    println!("type      {}", message.document_type);
+    println!("key       {}", message.business_key.as_deref().unwrap_or("-"));
+    println!("bytes     {} (sha256 {})", view.bytes.len(), message.sha256);
+    if let Some(reason) = &message.reason {
+        println!("why       {}", why(reason));
+    }
+    if content {
+        println!("--- received\n{}", String::from_utf8_lossy(&view.bytes));
+    }
+    for delivery in &view.deliveries {
+        println!("\ndelivery  {} to {} by route {}", delivery.id, delivery.destination, delivery.route);
+        println!("  state   {}", delivery.state.as_str());
+        if let Some(reason) = &delivery.reason {
+            println!("  why     {}", why(reason));
+        }
+        if let Some(key) = &delivery.wait_key {
+            println!("  waits   {key}");
+        }
+        for attempt in &delivery.attempts {
+            let status = attempt.status.map_or_else(String::new, |status| format!(" {status}"));
+            println!(
+                "  attempt {} {} {}{status} {}",
+                attempt.number,
+                attempt.ended_at,
+                attempt.outcome.as_str(),
+                attempt.detail
+            );
+        }
+        if content {
+            if let Some(output) = &delivery.output {
+                println!("--- sent ({}, {})\n{}", output.document_type, output.content_type, shown(&output.bytes));
+            }
+            if let Some(attempt) = delivery.attempts.last() {
+                println!("--- answered\n{}", shown(&attempt.response));
+            }
+        }
+    }
+}
+
+/// Bytes for a terminal: documents in any character set are shown as UTF-8.
+pub fn shown(bytes: &[u8]) -> String {
+    use crate::format::{ReadOptions, Syntax, WriteOptions, read, write};
+    let readable = Syntax::sniff(None, bytes).and_then(|syntax| {
+        let reading = read(bytes, syntax, &ReadOptions::default()).ok()?;
+        let options = WriteOptions { pretty: true, declaration: false, ..WriteOptions::default() };
+        String::from_utf8(write(&reading.document, syntax, &options).ok()?).ok()
+    });
+    readable.unwrap_or_else(|| String::from_utf8_lossy(bytes).into_owned())
+}
+
+async fn counts(common: &Common, reader: &SqliteReader) -> Result<Exit, Failed> {
+    let counts = reader.counts().await.map_err(|error| failed(&error))?;
+    if common.json {
+        print_json(&counts_json(&counts));
+    } else {
+        println!("messages  {} accepted in all", counts.total);
+        println!(
+            "          {} undecided, {} routed, {} parked, {} filtered, {} skipped",
+            counts.accepted, counts.routed, counts.parked, counts.filtered, counts.skipped
+        );
+        for row in &counts.deliveries {
+            println!("{} → {}\t{}\t{}", row.route, row.destination, row.state.as_str(), row.count);
+        }
+        println!("unaccounted {}", counts.unaccounted);
+    }
+    Ok(if counts.unaccounted == 0 { Exit::Ok } else { Exit::Problems })
+}
+
+async fn verify(common: &Common, reader: &SqliteReader) -> Result<Exit, Failed> {
+    let verified = reader.verify().await.map_err(|error| failed(&error))?;
+    if common.json {
+        print_json(&json!({"digests": verified.digests, "faults": verified.faults}));
+    } else {
+        verified.faults.iter().for_each(|fault| println!("{fault}"));
+        println!("{} digests compared, {} faults", verified.digests, verified.faults.len());
+    }
+    Ok(if verified.faults.is_empty() { Exit::Ok } else { Exit::Problems })
+}

@@ -1,0 +1,132 @@
+//! The commands. Data goes to standard output, talk to standard error; `--json` gives every result as JSON.
+//!
+//! It stands apart as the edge to people: it parses words, calls what is below, and shows what came back. Exit codes are
+//! frozen (see [`Exit`]). A new command gets a file named by its verb, a variant of [`Command`] and a test.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people")]
+
+mod case;
+mod check;
+mod context;
+mod demo;
+mod explain;
+mod map;
+mod messages;
+mod outcome;
+mod run;
+mod send;
+mod settings;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use explain::{codes, page, pages};
+pub use outcome::{Exit, Failed};
+
+/// Takes XML and JSON messages in, keeps them safe, maps them, delivers them in order, and shows what became of each.
+#[derive(Parser)]
+#[command(
+    name = "crossdock",
+    version,
+    max_term_width = 120,
+    after_help = "Examples:\n  \
+    crossdock demo                               see it work, with two simulated ERPs\n  \
+    crossdock check                              check settings, routes, mappings, schemas and code tables\n  \
+    crossdock map order.xml --mapping u8/hub-sales-order-to-saleorder --explain\n  \
+    crossdock run                                run the hub with ./crossdock.toml\n  \
+    crossdock messages list --state parked       what is stuck, and why\n\n\
+    Exit codes: 0 ok, 1 failed, 2 usage or settings, 3 not found, 4 permission, 5 unreachable, 6 partly succeeded,\n\
+    7 problems found, 8 conflict, 9 timeout, 70 journal failure, 78 bad configuration"
+)]
+struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(clap::Args, Clone)]
+pub struct Common {
+    /// The settings file. Default: ./crossdock.toml when there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<std::path::PathBuf>,
+    /// Overrides one setting, as in `--set ingest.listen=127.0.0.1:9000`; may be repeated.
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print results as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// The language of messages; default: the settings'.
+    #[arg(long, global = true, value_name = "en|zh")]
+    lang: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the hub until SIGTERM; SIGHUP reads content again.
+    Run(run::Arguments),
+    /// Check settings and all content; every problem at once, with file, line and column.
+    Check(check::Arguments),
+    /// Map one document and print the result.
+    Map(map::Arguments),
+    /// Run the cases beside the mappings.
+    Test(case::Arguments),
+    /// Send files to a running hub.
+    Send(send::Arguments),
+    /// Look at messages: list, show, counts, verify.
+    #[command(subcommand)]
+    Messages(messages::Command),
+    /// Play a partner: answer in a profile's reply shapes, with faults on request.
+    Simulate(simulate::Arguments),
+    /// Show the hub at work with two simulated ERPs and sample messages.
+    Demo(demo::Arguments),
+    /// Explain an error code.
+    Explain(explain::Arguments),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            drop(error.print());
+            return exit.into();
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("crossdock: {error}");
+            return Exit::Failed.into();
+        }
+    };
+    // TLS needs one provider for the process; a second installation is without effect.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let common = arguments.common;
+    let result = runtime.block_on(async {
+        match arguments.command {
+            Command::Run(arguments) => run::run(&common, &arguments).await,
+            Command::Check(arguments) => check::check(&common, &arguments),
+            Command::Map(arguments) => map::map_file(&common, &arguments),
+            Command::Test(arguments) => case::test(&common, &arguments),
+            Command::Send(arguments) => send::send(&common, &arguments).await,
+            Command::Messages(command) => messages::messages(&common, &command).await,
+            Command::Simulate(arguments) => simulate::simulate(&common, &arguments).await,
+            Command::Demo(arguments) => demo::demo(&common, &arguments).await,
+            Command::Explain(arguments) => explain::explain(&common, &arguments),
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failed) => {
+            eprintln!("crossdock: {}", failed.text);
+            failed.exit.into()
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The settings themselves; `deploy/crossdock.toml` says what each means.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::base::{Language, Limits, parse_duration, parse_size};
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `[hub]`
+    pub hub: Hub,
+    /// `[ingest]`
+    pub ingest: Ingest,
+    /// `[operations]`
+    pub operations: Operations,
+    /// `[delivery]`
+    pub delivery: Delivery,
+    /// `[limits]`
+    pub limits: DocumentLimits,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// `[hub]`
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Hub {
+    /// The hub's name.
+    pub name: String,
+    /// The journal's folder.
+    pub data: PathBuf,
+    /// The content folder.
+    pub content: PathBuf,
+    /// The language of messages to people.
+    #[serde(deserialize_with = "language")]
+    pub language: Language,
+}
+
+/// `[ingest]`
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Ingest {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Bytes of a body.
+    #[serde(deserialize_with = "size")]
+    pub max_body: usize,
+    /// Bytes of a request head.
+    #[serde(deserialize_with = "size")]
+    pub max_header: usize,
+    /// Header fields.
+    pub max_headers: usize,
+    /// Time for the head.
+    #[serde(deserialize_with = "duration")]
+    pub header_timeout: Duration,
+    /// Time between two bytes of the body.
+    #[serde(deserialize_with = "duration")]
+    pub body_idle_timeout: Duration,
+    /// Time for the whole request.
+    #[serde(deserialize_with = "duration")]
+    pub request_timeout: Duration,
+    /// Time an idle connection is kept.
+    #[serde(deserialize_with = "duration")]
+    pub keep_alive: Duration,
+    /// Connections in all.
+    pub max_connections: usize,
+    /// Connections from one address.
+    pub max_connections_per_ip: usize,
+}
+
+/// `[operations]`
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Operations {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+/// `[delivery]`
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Delivery {
+    /// Deliveries at once per destination.
+    pub concurrency: usize,
+    /// Waits before each further attempt.
+    #[serde(deserialize_with = "durations")]
+    pub retry: Vec<Duration>,
+    /// Random part of a wait, in percent.
+    pub jitter_percent: u8,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentLimits {
+    /// Bytes of a document.
+    #[serde(deserialize_with = "size")]
+    pub document: usize,
+    /// XML element depth.
+    pub xml_depth: usize,
+    /// Attributes of an element.
+    pub xml_attributes: usize,
+    /// JSON depth.
+    pub json_depth: usize,
+    /// Nodes of a document.
+    pub nodes: usize,
+    /// Steps of one mapping run.
+    pub evaluation_steps: u64,
+}
+
+impl DocumentLimits {
+    /// The limits for readers and evaluators; what has no setting keeps its shipped value.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            document_bytes: self.document,
+            xml_depth: self.xml_depth,
+            xml_attributes: self.xml_attributes,
+            json_depth: self.json_depth,
+            nodes: self.nodes,
+            evaluation_steps: self.evaluation_steps,
+            ..Limits::default()
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// Which lines are written.
+    pub level: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+fn language<'de, D: Deserializer<'de>>(from: D) -> Result<Language, D::Error> {
+    match String::deserialize(from)?.as_str() {
+        "en" => Ok(Language::English),
+        "zh" => Ok(Language::Chinese),
+        _ => Err(D::Error::custom("expected \"en\" or \"zh\"")),
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    parse_duration(&String::deserialize(from)?).ok_or_else(|| D::Error::custom(NOT_A_DURATION))
+}
+
+fn durations<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Duration>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    texts.iter().map(|text| parse_duration(text).ok_or_else(|| D::Error::custom(NOT_A_DURATION))).collect()
+}
+
+fn size<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    parse_size(&String::deserialize(from)?)
+        .ok_or_else(|| D::Error::custom("expected a size with its unit: \"64KiB\", \"10MiB\", \"1GiB\""))
+}
+
+const NOT_A_DURATION: &str = "expected a duration with its unit: \"250ms\", \"30s\", \"5m\", \"2h\", \"7d\"";

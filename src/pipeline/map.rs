@@ -1,0 +1,145 @@
+//! From a decoded document to the bytes a partner gets: mappings in their order, envelope, encoding. Pure.
+
+use super::{Decoded, Facts, RunHost, Xrefs, code};
+use crate::{
+    base::{Limits, Problem, Sha256},
+    catalog::{Catalog, System, Target},
+    document::Document,
+    format::{WriteOptions, write},
+    mapping::{Explanation, Failure},
+    store::XrefKey,
+};
+
+/// What a partner gets.
+#[derive(Clone, Debug)]
+pub struct Mapped {
+    /// The document without its envelope.
+    pub document: Document,
+    /// The exact bytes, envelope included.
+    pub bytes: Vec<u8>,
+    /// Their media type.
+    pub content_type: String,
+    /// The document type they are.
+    pub document_type: String,
+    /// The digest of the mappings used.
+    pub mapping_hash: String,
+}
+
+/// Why there are no bytes.
+#[derive(Clone, Debug)]
+pub enum Stop {
+    /// Cross references must be looked up first; then run again.
+    Ask(Vec<XrefKey>),
+    /// A cross reference is not there yet: wait for it.
+    MissingXref {
+        /// Which.
+        key: XrefKey,
+        /// For people.
+        problem: Problem,
+    },
+    /// A code table lacks a row: a person adds it.
+    MissingCode(Problem),
+    /// The document cannot be mapped; with the cause it is parked for.
+    Problem(&'static str, Problem),
+}
+
+/// Maps a document for a target system.
+///
+/// # Errors
+/// See [`Stop`].
+#[expect(clippy::too_many_arguments, reason = "the whole input of a pure function")]
+pub fn map(
+    catalog: &Catalog,
+    facts: &Facts,
+    target: &Target,
+    system: &System,
+    decoded: &Decoded,
+    xrefs: &Xrefs,
+    limits: &Limits,
+    explanations: Option<&mut Vec<Explanation>>,
+) -> Result<Mapped, Stop> {
+    let host = RunHost::new(catalog, facts, system, xrefs);
+    let outcome = run(catalog, target, system, &decoded.document, &host, limits, explanations);
+    // An answer "none" to something nobody looked up is no answer, whether the run failed on it or not.
+    let missing = |key: &XrefKey| xrefs.get(key).is_none_or(Option::is_none);
+    match outcome {
+        Ok(mapped) => {
+            let asked = host.asked();
+            if asked.is_empty() { Ok(mapped) } else { Err(Stop::Ask(asked)) }
+        }
+        Err(failure) => {
+            let stop = stop(&failure, &host, &missing, system);
+            let asked = host.asked();
+            if asked.is_empty() { Err(stop) } else { Err(Stop::Ask(asked)) }
+        }
+    }
+}
+
+fn run(
+    catalog: &Catalog,
+    target: &Target,
+    system: &System,
+    document: &Document,
+    host: &RunHost<'_>,
+    limits: &Limits,
+    mut explanations: Option<&mut Vec<Explanation>>,
+) -> Result<Mapped, Failure> {
+    let mut current = std::borrow::Cow::Borrowed(document);
+    for mapping in &target.mappings {
+        let mut explanation = explanations.as_ref().map(|_| Explanation::default());
+        let made = mapping.apply(&current, host, limits, explanation.as_mut())?;
+        if let (Some(all), Some(explanation)) = (explanations.as_deref_mut(), explanation) {
+            all.push(explanation);
+        }
+        current = std::borrow::Cow::Owned(made);
+    }
+    let document = current.into_owned();
+    let wrapped = match catalog.profile(&system.profile) {
+        Some(profile) => profile.wrap(&document, host, limits)?,
+        None => document.clone(),
+    };
+    let encoding = &system.encoding;
+    let options = WriteOptions {
+        charset: encoding.charset,
+        pretty: encoding.pretty,
+        unmappable: encoding.unmappable,
+        ..WriteOptions::default()
+    };
+    let bytes = write(&wrapped, encoding.syntax, &options)?;
+    let versions: Vec<[u8; 32]> = target.mappings.iter().map(|mapping| mapping.content_hash().0).collect();
+    Ok(Mapped {
+        document,
+        bytes,
+        content_type: encoding.media_type(),
+        document_type: target.document_type.clone(),
+        mapping_hash: Sha256::of_parts(versions.iter().map(<[u8; 32]>::as_slice)).to_string(),
+    })
+}
+
+fn stop(failure: &Failure, host: &RunHost<'_>, missing: &dyn Fn(&XrefKey) -> bool, system: &System) -> Stop {
+    let Failure::Missing { codes, xrefs } = failure else {
+        let unknown = || Problem::new(code::POISON, "the mapping failed without a reason");
+        return Stop::Problem("mapping", failure.problems().into_iter().next().unwrap_or_else(unknown));
+    };
+    if !codes.is_empty() {
+        let wanted: Vec<String> =
+            codes.iter().map(|missing| format!("`{}` in code table `{}`", missing.value, missing.table)).collect();
+        let text = format!("no code for {} (system `{}`)", wanted.join(", "), system.id);
+        let problem = Problem::new(code::MISSING_CODE, text)
+            .at(codes.first().map(|missing| missing.place.clone()).unwrap_or_default())
+            .hint("add the row to codes/, then reload (SIGHUP); it goes on by itself");
+        return Stop::MissingCode(problem);
+    }
+    let wanted = xrefs.iter().map(|xref| (host.xref_key(&xref.entity, &xref.id, xref.system.as_deref()), xref));
+    match wanted.into_iter().find(|(key, _)| missing(key)) {
+        Some((key, xref)) => {
+            let text = format!(
+                "`{}` does not know {} `{}` yet; it goes on by itself once it does",
+                key.target_system, xref.entity, xref.id
+            );
+            let problem = Problem::new(code::MISSING_XREF, text).at(xref.place.clone());
+            Stop::MissingXref { key, problem }
+        }
+        None => Stop::Problem("mapping", Problem::new(code::POISON, "a cross reference is known and missing at once")),
+    }
+}

@@ -1,0 +1,67 @@
+//! The life of a message, from arrival to answer: [`intake`](Intake) → [`transform`] → [`deliver`].
+//!
+//! It stands apart as the one place that knows the order of the steps. It knows `Store`, `Sink` and `Catalog` and never
+//! a database or a broker. Two rules hold it together: a sender is told "accepted" only after the store returned, and a
+//! partner gets a payload only after the store keeps exactly those bytes. A new step gets a file named by its verb.
+
+mod code;
+mod decode;
+mod deliver;
+mod host;
+mod intake;
+mod map;
+mod retry;
+mod transform;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::sync::watch;
+
+pub use code::CODES;
+pub use decode::{Decoded, decode, resolve_type};
+pub use deliver::Delivering;
+pub use host::{Facts, RunHost, Xrefs};
+pub use intake::JournalIntake;
+pub use map::{Mapped, Stop, map};
+pub use retry::RetrySchedule;
+pub use transform::Transforming;
+
+use crate::{
+    base::{Clock, Ids, Limits, Random},
+    catalog::Catalog,
+    store::Store,
+    transport::Sink,
+};
+
+/// What every step works with.
+#[derive(Clone)]
+pub struct Hub {
+    /// The checked set in force; swapped whole.
+    pub catalog: watch::Receiver<Arc<Catalog>>,
+    /// What survives a crash.
+    pub store: Arc<dyn Store>,
+    /// The ways out, by system.
+    pub sinks: watch::Receiver<Arc<BTreeMap<String, Arc<dyn Sink>>>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+    /// Ids.
+    pub ids: Ids,
+    /// What a document may ask for.
+    pub limits: Limits,
+}
+
+impl Hub {
+    /// The checked set in force now.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.borrow().clone()
+    }
+
+    /// The way out to a system.
+    #[must_use]
+    pub fn sink(&self, system: &str) -> Option<Arc<dyn Sink>> {
+        self.sinks.borrow().get(system).cloned()
+    }
+}

@@ -1,0 +1,174 @@
+//! Decides what is to become of each accepted message: reads it, names it, finds its routes, plans its deliveries.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use metrics::counter;
+use tokio_util::sync::CancellationToken;
+
+use super::{Decoded, Hub, code, decode};
+use crate::{
+    base::{IdKind, Problem},
+    catalog::{Catalog, Test},
+    store::{Decision, NewDelivery, Plan, Reason, Start, StoreError, Work},
+    telemetry::metric,
+    xpath::Budget,
+};
+
+/// Messages planned at once; their plans share commits.
+const BATCH: usize = 128;
+
+/// The step from `accepted` to planned deliveries.
+pub struct Transforming {
+    hub: Hub,
+}
+
+impl Transforming {
+    /// The step, to be run once.
+    #[must_use]
+    pub fn new(hub: Hub) -> Self {
+        Self { hub }
+    }
+
+    /// Works until `shutdown`, then finishes what it holds.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        let mut changed = self.hub.store.changed();
+        loop {
+            changed.mark_unchanged();
+            match self.turn().await {
+                Ok(0) => tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    woken = changed.changed() => if woken.is_err() { return },
+                },
+                Ok(_) if shutdown.is_cancelled() => return,
+                Ok(_) => (),
+                Err(error) => {
+                    tracing::error!(code = error.problem().code.id, "planning stops: {}", error.problem().text);
+                    tokio::select! {
+                        () = shutdown.cancelled() => return,
+                        () = tokio::time::sleep(std::time::Duration::from_secs(1)) => (),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Plans one batch; how many there were.
+    async fn turn(&self) -> Result<usize, StoreError> {
+        let batch = self.hub.store.begin_transform(self.hub.clock.now(), BATCH).await?;
+        let count = batch.len();
+        if count == 0 {
+            return Ok(0);
+        }
+        let catalog = self.hub.catalog();
+        let hub = self.hub.clone();
+        let planned = tokio::task::spawn_blocking(move || {
+            batch.into_iter().map(|work| (work.message.id.clone(), plan(&hub, &catalog, &work))).collect::<Vec<_>>()
+        });
+        let planned = planned.await.unwrap_or_default();
+        let now = self.hub.clock.now();
+        let stored = planned.into_iter().map(|(message, plan)| async move {
+            if let Decision::Park(reason) = &plan.decision {
+                counter!(metric::PARKED, "code" => reason.code.clone()).increment(1);
+                tracing::warn!(message, code = reason.code, "parked: {}", reason.text);
+            }
+            self.hub.store.plan(&message, plan, now).await
+        });
+        for result in futures_util::future::join_all(stored).await {
+            match result {
+                Err(StoreError::Conflict(problem) | StoreError::NotFound(problem)) => {
+                    tracing::warn!(code = problem.code.id, "a plan was not needed any more: {}", problem.text);
+                }
+                other => other?,
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// The plan for one message; never panics, whatever the message does to the code below.
+fn plan(hub: &Hub, catalog: &Catalog, work: &Work) -> Plan {
+    let park = |cause: &str, problem: &Problem| Plan {
+        business_key: None,
+        site: None,
+        document_type: None,
+        decision: Decision::Park(Reason::of(cause, problem)),
+    };
+    if work.exhausted {
+        let text = "the process ended several times while it worked on this message";
+        let hint = "look at the message, and report it; release it after an upgrade";
+        return park("poison", &Problem::new(code::POISON, text).hint(hint));
+    }
+    let attempt = std::panic::catch_unwind(AssertUnwindSafe(|| decide(hub, catalog, work)));
+    match attempt {
+        Ok(Ok(plan)) => plan,
+        Ok(Err((cause, problem))) => park(cause, &problem),
+        Err(_) => {
+            let text = "reading or routing this message failed in a way the program did not foresee";
+            park("poison", &Problem::new(code::POISON, text).hint("report it with the message; others flow on"))
+        }
+    }
+}
+
+fn decide(hub: &Hub, catalog: &Catalog, work: &Work) -> Result<Plan, (&'static str, Problem)> {
+    let message = &work.message;
+    let Some(system) = catalog.system(&message.system) else {
+        let text = format!("system `{}` is not configured any more", message.system);
+        return Err(("no-route", Problem::new(code::GONE, text)));
+    };
+    let content_type = (!message.content_type.is_empty()).then_some(message.content_type.as_str());
+    let decoded = decode(catalog, system, &message.document_type, content_type, &work.bytes, &hub.limits)
+        .map_err(|problem| ("unreadable", problem))?;
+    let routes: Vec<_> = catalog
+        .routes()
+        .iter()
+        .filter(|route| route.from == message.system && route.document_type == decoded.document_type)
+        .collect();
+    if routes.is_empty() {
+        let text = format!("no route takes `{}` from system `{}`", decoded.document_type, message.system);
+        return Err(("no-route", Problem::new(code::NO_ROUTE, text).hint("add a file to routes/ and reload")));
+    }
+    let now = hub.clock.now();
+    let mut deliveries = Vec::new();
+    let mut filtered_by = String::new();
+    for route in routes {
+        let evaluate = |test: &Option<Arc<Test>>| match test {
+            None => Ok(None),
+            Some(test) => test.text(&decoded.document, &Budget::new(hub.limits.evaluation_steps)).map(Some),
+        };
+        let failed = |failure: crate::xpath::Failure| {
+            let mut problem = failure.problem();
+            problem = Problem { code: code::ROUTE_FORMULA, ..problem };
+            problem.text = format!("route `{}`: {}", route.id, problem.text);
+            ("mapping", problem)
+        };
+        let lane = evaluate(&route.order_by).map_err(failed)?.unwrap_or_default();
+        for target in &route.targets {
+            let wanted = match &target.when {
+                None => true,
+                Some(when) => {
+                    when.holds(&decoded.document, &Budget::new(hub.limits.evaluation_steps)).map_err(failed)?
+                }
+            };
+            if !wanted {
+                continue;
+            }
+            deliveries.push(NewDelivery {
+                id: hub.ids.next(IdKind::Delivery),
+                route: route.id.clone(),
+                destination: target.system.clone(),
+                lane: lane.clone(),
+                blocks_when_parked: route.blocks_when_parked,
+                start: Start::Due { at: now },
+                output: None,
+            });
+        }
+        filtered_by.clone_from(&route.id);
+    }
+    let Decoded { document_type, business_key, site, .. } = decoded;
+    let decision = if deliveries.is_empty() {
+        Decision::Filter { rule: format!("route {filtered_by}: no target's `when` holds") }
+    } else {
+        Decision::Deliver(deliveries)
+    };
+    Ok(Plan { business_key, site, document_type: Some(document_type), decision })
+}

@@ -1,0 +1,141 @@
+//! What must survive a crash: accepted messages, their deliveries and attempts, and the cross references learnt.
+//!
+//! It stands apart because the promise "accepted means not lost" is kept here and nowhere else: every method that
+//! changes something returns only after the change is on stable storage, and everything above may forget what it knows
+//! at any instant. It never parses a payload, never talks to a partner, never reads the clock (moments are parameters)
+//! and never repairs a damaged database on its own. Libraries for databases are named in this module only.
+//!
+//! [`Store`] is the door; [`SqliteStore`] stands behind it. To add a backend: implement the trait in a folder of its
+//! own, and expand the behavioural suite in `contract.rs` for it.
+
+mod code;
+#[cfg(test)]
+mod contract;
+mod delivery;
+mod error;
+mod message;
+mod sqlite;
+mod xref;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+pub use code::CODES;
+pub use delivery::{
+    AttemptOutcome, AttemptView, Decision, DeliveryState, DeliveryView, Hold, Leased, NewAttempt, NewDelivery, Next,
+    Output, Plan, Recorded, Release, Released, Start,
+};
+pub use error::StoreError;
+pub use message::{
+    AcceptOutcome, Accepted, Counts, DeliveryCount, MessageFilter, MessageInfo, MessageState, MessageSummary,
+    MessageView, NewMessage, Page, Reason, Standing, Transport, Verified, Work,
+};
+pub use sqlite::{SqliteReader, SqliteStore};
+pub use xref::{NewXref, WaitKey, XrefKey};
+
+use crate::base::{Problem, Timestamp};
+
+/// A message handed out this often without a decision is flagged [`Work::exhausted`]: it probably kills the process.
+pub const MAX_PARSE_ATTEMPTS: u32 = 3;
+
+/// Message bytes handed out by one call of [`Store::begin_transform`] or [`Store::lease`]; one message may be larger.
+/// Bounds memory when messages are large.
+pub const MAX_HANDED_BYTES: usize = 32 << 20;
+
+/// Bytes of a partner's response kept with an attempt; the rest is cut off.
+pub const MAX_RESPONSE_BYTES: usize = 20 << 10;
+
+/// The durable state of the hub.
+///
+/// Guarantees of every implementation:
+/// - A method that changes something returns `Ok` only when the change is committed and flushed to stable storage.
+/// - A call that fails with [`StoreError::NotFound`] or [`StoreError::Conflict`] changed nothing and does not disturb
+///   calls made at the same time.
+/// - After the first [`StoreError::Failed`] or [`StoreError::Corrupt`] from a call that matters to delivery, every call
+///   fails and [`Store::failed`] carries the reason: the process must end.
+/// - Bytes are checked against their SHA-256 whenever they are read.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Takes responsibility for a message. Only after this returned may the sender be told so.
+    ///
+    /// With a `dedup_key` already known for the same system: the same bytes give [`AcceptOutcome::Duplicate`] and the
+    /// *first* message's id; other bytes give [`AcceptOutcome::Conflict`] and nothing is stored.
+    async fn accept(&self, new: NewMessage) -> Result<Accepted, StoreError>;
+
+    /// Hands out the oldest accepted messages that this process has not handed out yet, in accept order.
+    ///
+    /// Counts one more parse attempt for each, durably, before returning. Each must be answered with [`Store::plan`];
+    /// after a restart the unanswered ones are handed out again.
+    async fn begin_transform(&self, now: Timestamp, limit: usize) -> Result<Vec<Work>, StoreError>;
+
+    /// Records what is to become of an accepted message, with all its deliveries, in one transaction.
+    ///
+    /// A delivery that would wait for a cross reference which has arrived meanwhile is due at once.
+    /// Conflict: the message is not in state `accepted`, or the decision names no delivery at all.
+    async fn plan(&self, message: &str, plan: Plan, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Hands out due deliveries, at most one per lane, oldest first; for one destination or for all.
+    ///
+    /// A delivery of an ordered lane is handed out only when every earlier delivery of the lane is in a final state
+    /// (or parked with `blocks_when_parked == false`), and when no earlier message of the same system still waits for
+    /// its plan. Leases live in this process only: each ends with [`Store::record`] or [`Store::hold`], and after a
+    /// restart all are gone.
+    async fn lease(&self, destination: Option<&str>, now: Timestamp, limit: usize) -> Result<Vec<Leased>, StoreError>;
+
+    /// Keeps the mapped bytes of a delivery; call it before the first send. Written once: the same bytes again are
+    /// accepted, others are a conflict.
+    async fn store_output(&self, delivery: &str, output: Output) -> Result<(), StoreError>;
+
+    /// Ends a lease without an attempt: the delivery waits, is parked, or is due later.
+    ///
+    /// Waiting for a cross reference that has arrived meanwhile makes the delivery due at once.
+    async fn hold(&self, delivery: &str, hold: Hold, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Ends a lease with an attempt and what follows from it, in one transaction.
+    ///
+    /// Storing a cross reference makes every delivery that waits for it due at once, in the same transaction.
+    async fn record(&self, delivery: &str, attempt: NewAttempt, next: Next) -> Result<Recorded, StoreError>;
+
+    /// Lets waiting and parked things try again. Deliveries keep their output and become due now with a fresh retry
+    /// budget; parked messages are transformed again. Things in any other state are left alone.
+    async fn release(&self, what: Release, now: Timestamp) -> Result<Released, StoreError>;
+
+    /// Gives up a delivery, or a parked message, by a person's decision; `by` names the person.
+    /// Conflict: already in a final state, or being sent at this moment.
+    async fn skip(&self, id: &str, by: &str, why: &str, now: Timestamp) -> Result<(), StoreError>;
+
+    /// The id that one entity has in the target system, if known.
+    async fn xref(&self, key: &XrefKey) -> Result<Option<String>, StoreError> {
+        Ok(self.xrefs(std::slice::from_ref(key)).await?.pop().flatten())
+    }
+
+    /// The same for many, in the order asked.
+    async fn xrefs(&self, keys: &[XrefKey]) -> Result<Vec<Option<String>>, StoreError>;
+
+    /// One message with its bytes, deliveries and attempts; by message id or by the id of one of its deliveries.
+    async fn message(&self, id: &str) -> Result<Option<MessageView>, StoreError>;
+
+    /// Messages that match, newest first; `cursor` is the `next` of the page before.
+    async fn messages(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, StoreError>;
+
+    /// How many messages and deliveries are in which state.
+    async fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// The earliest moment after `now` at which a delivery becomes due; for timers. Deliveries due already are not
+    /// considered: lease them.
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Checks everything stored: the database's own structure, every digest, the conservation law. Slow.
+    async fn verify(&self) -> Result<Verified, StoreError>;
+
+    /// A number that grows after every commit that may have created work, so that workers need not poll.
+    fn changed(&self) -> watch::Receiver<u64>;
+
+    /// `Some` from the moment the store has failed for good; the process must then end with exit code 70.
+    fn failed(&self) -> watch::Receiver<Option<Arc<Problem>>>;
+
+    /// Finishes what was asked before, then closes. Later calls are answered with [`StoreError::Unavailable`].
+    async fn close(&self);
+}

@@ -1,0 +1,310 @@
+//! Messages in: accept, hand out for transformation, plan.
+
+use std::collections::HashMap;
+
+use sqlx::{QueryBuilder, Row as _, Sqlite};
+
+use super::writer::{Batch, Halt, Reply};
+use crate::{
+    base::{Sha256, Timestamp},
+    store::{
+        AcceptOutcome, Accepted, Decision, DeliveryState, MAX_HANDED_BYTES, MAX_PARSE_ATTEMPTS, MessageState,
+        NewDelivery, NewMessage, Plan, Reason, Start, StoreError, WaitKey,
+    },
+};
+
+/// Rows per statement when many are inserted: few shapes, so that the prepared statements stay few.
+const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+
+impl Batch<'_> {
+    /// Stores messages in the order given, and finds the first one of each key known already.
+    pub(super) async fn accept(
+        &mut self,
+        new: &[(&NewMessage, Sha256)],
+    ) -> Result<Vec<Result<Reply, StoreError>>, sqlx::Error> {
+        let mut stored: HashMap<String, i64> = HashMap::with_capacity(new.len());
+        let mut rest = new;
+        while !rest.is_empty() {
+            let (chunk, after) = rest.split_at(chunk_of(rest.len()));
+            rest = after;
+            self.insert_messages(chunk, &mut stored).await?;
+        }
+        let payloads: Vec<(i64, &NewMessage)> =
+            new.iter().filter_map(|(message, _)| Some((*stored.get(&message.id)?, *message))).collect();
+        let mut rest = payloads.as_slice();
+        while !rest.is_empty() {
+            let (chunk, after) = rest.split_at(chunk_of(rest.len()));
+            rest = after;
+            let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO payload (message, bytes) ");
+            insert.push_values(chunk, |mut row, (seq, message)| {
+                row.push_bind(*seq).push_bind(&*message.bytes);
+            });
+            insert.build().execute(&mut *self.conn).await?;
+        }
+        self.woke |= !stored.is_empty();
+        let known = if stored.len() < new.len() { self.known(new).await? } else { HashMap::new() };
+        Ok(new.iter().map(|(message, sha256)| outcome(message, *sha256, &stored, &known)).collect())
+    }
+
+    async fn insert_messages(
+        &mut self,
+        chunk: &[(&NewMessage, Sha256)],
+        stored: &mut HashMap<String, i64>,
+    ) -> Result<(), sqlx::Error> {
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO message (id, system, document_type, site, dedup_key, sha256, size, content_type, transport, \
+             received_at, attributes, state, cause, reason) ",
+        );
+        insert.push_values(chunk, |mut row, (message, sha256)| {
+            let state = if message.parked.is_some() { MessageState::Parked } else { MessageState::Accepted };
+            row.push_bind(&message.id)
+                .push_bind(&message.system)
+                .push_bind(&message.document_type)
+                .push_bind(&message.site)
+                .push_bind(&message.dedup_key)
+                .push_bind(sha256.0.as_slice())
+                .push_bind(i64::try_from(message.bytes.len()).unwrap_or(i64::MAX))
+                .push_bind(&message.content_type)
+                .push_bind(message.transport.as_str())
+                .push_bind(message.received_at.micros())
+                .push_bind(json(&message.attributes))
+                .push_bind(state.as_str())
+                .push_bind(message.parked.as_ref().map(|reason| reason.cause.clone()))
+                .push_bind(message.parked.as_ref().map(json));
+        });
+        insert.push(" ON CONFLICT DO NOTHING RETURNING seq, id");
+        for row in insert.build().fetch_all(&mut *self.conn).await? {
+            stored.insert(row.try_get("id")?, row.try_get("seq")?);
+        }
+        Ok(())
+    }
+
+    /// The first message of each (system, key).
+    async fn known(&mut self, new: &[(&NewMessage, Sha256)]) -> Result<HashMap<(String, String), Known>, sqlx::Error> {
+        let keys: Vec<[&str; 2]> = new
+            .iter()
+            .filter_map(|(message, _)| Some([message.system.as_str(), message.dedup_key.as_deref()?]))
+            .collect();
+        let rows = sqlx::query(
+            "SELECT m.seq, m.id, m.system, m.dedup_key, m.sha256 \
+             FROM json_each(?1) k JOIN message m ON m.system = k.value ->> 0 AND m.dedup_key = k.value ->> 1 \
+             WHERE m.dedup_key IS NOT NULL",
+        )
+        .bind(json(&keys))
+        .fetch_all(&mut *self.conn)
+        .await?;
+        let mut known = HashMap::new();
+        for row in rows {
+            let first = Known { seq: row.try_get("seq")?, id: row.try_get("id")?, sha256: row.try_get("sha256")? };
+            known.insert((row.try_get("system")?, row.try_get("dedup_key")?), first);
+        }
+        Ok(known)
+    }
+
+    /// Picks the oldest accepted messages not handed out yet, and counts the parse attempt.
+    pub(super) async fn begin_transform(&mut self, limit: usize) -> Result<Vec<(i64, bool)>, Halt> {
+        let handed = json(&self.register.lock().messages.iter().collect::<Vec<_>>());
+        let rows = sqlx::query(
+            "SELECT seq, size, parse_attempts FROM message \
+             WHERE state = 'accepted' AND seq NOT IN (SELECT value FROM json_each(?1)) ORDER BY seq LIMIT ?2",
+        )
+        .bind(handed)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&mut *self.conn)
+        .await?;
+        let mut begun = Vec::with_capacity(rows.len());
+        let mut budget = Budget::default();
+        for row in rows {
+            if !budget.takes(row.try_get("size")?) {
+                break;
+            }
+            begun
+                .push((row.try_get("seq")?, row.try_get::<i64, _>("parse_attempts")? >= i64::from(MAX_PARSE_ATTEMPTS)));
+        }
+        if begun.is_empty() {
+            return Ok(begun);
+        }
+        let counted: Vec<i64> = begun.iter().filter(|(_, exhausted)| !exhausted).map(|(seq, _)| *seq).collect();
+        sqlx::query(
+            "UPDATE message SET parse_attempts = parse_attempts + 1 WHERE seq IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(json(&counted))
+        .execute(&mut *self.conn)
+        .await?;
+        self.taken.messages.extend(begun.iter().map(|(seq, _)| *seq));
+        self.register.lock().messages.extend(begun.iter().map(|(seq, _)| *seq));
+        Ok(begun)
+    }
+
+    /// Writes the decision on a message.
+    pub(super) async fn plan(&mut self, id: &str, plan: &Plan, now: Timestamp) -> Result<Reply, Halt> {
+        let (state, reason, deliveries) = match &plan.decision {
+            Decision::Deliver(deliveries) if deliveries.is_empty() => {
+                return Err(StoreError::conflict(format!("the plan of `{id}` names no delivery")).into());
+            }
+            Decision::Deliver(deliveries) => (MessageState::Routed, None, deliveries.as_slice()),
+            Decision::Park(reason) => (MessageState::Parked, Some(reason.clone()), [].as_slice()),
+            Decision::Filter { rule } => (MessageState::Filtered, Some(filtered_by(rule)), [].as_slice()),
+        };
+        let row = sqlx::query(
+            "UPDATE message SET state = ?2, cause = ?3, reason = ?4, business_key = coalesce(?5, business_key), \
+             site = coalesce(?6, site), document_type = coalesce(?7, document_type), delivery_count = ?8 \
+             WHERE id = ?1 AND state = 'accepted' RETURNING seq, system",
+        )
+        .bind(id)
+        .bind(state.as_str())
+        .bind(reason.as_ref().map(|reason| reason.cause.as_str()))
+        .bind(reason.as_ref().map(json))
+        .bind(&plan.business_key)
+        .bind(&plan.site)
+        .bind(&plan.document_type)
+        .bind(i64::try_from(deliveries.len()).unwrap_or(i64::MAX))
+        .fetch_optional(&mut *self.conn)
+        .await?;
+        let Some(row) = row else {
+            let known: Option<String> = sqlx::query_scalar("SELECT state FROM message WHERE id = ?1")
+                .bind(id)
+                .fetch_optional(&mut *self.conn)
+                .await?;
+            return Err(Halt::Refused(match known {
+                Some(state) => StoreError::conflict(format!("message `{id}` is {state}, it cannot be planned")),
+                None => StoreError::not_found(id),
+            }));
+        };
+        let (seq, system): (i64, String) = (row.try_get("seq")?, row.try_get("system")?);
+        for (position, delivery) in deliveries.iter().enumerate() {
+            self.insert_delivery(seq, &system, position, delivery, now).await?;
+        }
+        self.ended.messages.insert(seq);
+        // even without deliveries: later messages of the system may have waited for this plan
+        self.woke = true;
+        Ok(Reply::Done)
+    }
+
+    async fn insert_delivery(
+        &mut self,
+        message: i64,
+        system: &str,
+        position: usize,
+        new: &NewDelivery,
+        now: Timestamp,
+    ) -> Result<(), sqlx::Error> {
+        let (mut state, mut due_at, mut wait_key, mut reason) = (DeliveryState::Planned, now, None, None);
+        match &new.start {
+            Start::Due { at } => due_at = *at,
+            Start::Wait { key, reason: why } => {
+                if !self.has_arrived(key).await? {
+                    (state, wait_key, reason) = (DeliveryState::Waiting, Some(key.to_string()), Some(why.clone()));
+                }
+            }
+            Start::Park { reason: why } => (state, reason) = (DeliveryState::Parked, Some(why.clone())),
+            Start::Filter { rule } => (state, reason) = (DeliveryState::Filtered, Some(filtered_by(rule))),
+        }
+        let ordered = !new.lane.is_empty();
+        let blocking = ordered
+            && match state {
+                DeliveryState::Planned | DeliveryState::Waiting => true,
+                DeliveryState::Parked => new.blocks_when_parked,
+                _ => false,
+            };
+        let seq: i64 = sqlx::query_scalar(
+            "INSERT INTO delivery (id, message, position, system, route, destination, lane, blocks_when_parked, state, \
+             due_at, blocking, ready, wait_key, cause, reason, created_at, finished_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) RETURNING seq",
+        )
+        .bind(&new.id)
+        .bind(message)
+        .bind(i64::try_from(position).unwrap_or(i64::MAX))
+        .bind(system)
+        .bind(&new.route)
+        .bind(&new.destination)
+        .bind(&new.lane)
+        .bind(new.blocks_when_parked)
+        .bind(state.as_str())
+        .bind(due_at.micros())
+        .bind(blocking)
+        .bind(!ordered && state == DeliveryState::Planned)
+        .bind(wait_key)
+        .bind(reason.as_ref().map(|reason| reason.cause.clone()))
+        .bind(reason.as_ref().map(json))
+        .bind(now.micros())
+        .bind(state.is_final().then_some(now.micros()))
+        .fetch_one(&mut *self.conn)
+        .await?;
+        if let Some(output) = &new.output {
+            self.insert_output(seq, output, Sha256::of(&output.bytes)).await?;
+        }
+        if blocking {
+            self.refresh_lane(&new.route, &new.destination, &new.lane).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether what a delivery would wait for is there already.
+    pub(super) async fn has_arrived(&mut self, key: &WaitKey) -> Result<bool, sqlx::Error> {
+        let WaitKey::Xref(key) = key else { return Ok(false) };
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM xref \
+             WHERE entity = ?1 AND source_system = ?2 AND source_id = ?3 AND target_system = ?4)",
+        )
+        .bind(&key.entity)
+        .bind(&key.source_system)
+        .bind(&key.source_id)
+        .bind(&key.target_system)
+        .fetch_one(&mut *self.conn)
+        .await
+    }
+}
+
+/// How many bytes one call may still hand out.
+#[derive(Default)]
+pub(super) struct Budget {
+    taken: u64,
+}
+
+impl Budget {
+    /// Whether one more of this size fits; the first always does.
+    pub(super) fn takes(&mut self, size: i64) -> bool {
+        let first = self.taken == 0;
+        self.taken = self.taken.saturating_add(size.unsigned_abs().max(1));
+        first || self.taken <= MAX_HANDED_BYTES as u64
+    }
+}
+
+struct Known {
+    seq: i64,
+    id: String,
+    sha256: Vec<u8>,
+}
+
+fn outcome(
+    message: &NewMessage,
+    sha256: Sha256,
+    stored: &HashMap<String, i64>,
+    known: &HashMap<(String, String), Known>,
+) -> Result<Reply, StoreError> {
+    if let Some(seq) = stored.get(&message.id) {
+        return Ok(Reply::Accepted(Accepted { id: message.id.clone(), seq: *seq, outcome: AcceptOutcome::New }));
+    }
+    let first = message.dedup_key.clone().and_then(|key| known.get(&(message.system.clone(), key)));
+    let Some(first) = first else {
+        return Err(StoreError::conflict(format!("there is a message `{}` already", message.id)));
+    };
+    let same = first.sha256 == sha256.0;
+    let outcome = if same { AcceptOutcome::Duplicate } else { AcceptOutcome::Conflict };
+    Ok(Reply::Accepted(Accepted { id: first.id.clone(), seq: first.seq, outcome }))
+}
+
+fn chunk_of(rows: usize) -> usize {
+    CHUNKS.into_iter().find(|size| *size <= rows).unwrap_or(1)
+}
+
+/// The reason of something a rule filtered.
+pub(super) fn filtered_by(rule: &str) -> Reason {
+    Reason { cause: "filtered".into(), text: format!("filtered by rule `{rule}`"), ..Reason::default() }
+}
+
+/// A value as JSON text, for columns and for lists passed to SQL.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,395 @@
+//! Deliveries out: lease, output, hold, record, release, skip, and the order of lanes.
+
+use std::collections::BTreeSet;
+
+use sqlx::{Row as _, sqlite::SqliteRow};
+
+use super::{
+    journal::{Budget, filtered_by, json},
+    writer::{Batch, Halt, Reply},
+};
+use crate::{
+    base::{Sha256, Timestamp},
+    store::{
+        AttemptOutcome, DeliveryState, Hold, MAX_RESPONSE_BYTES, NewAttempt, NewXref, Next, Output, Reason, Recorded,
+        Release, Released, StoreError, WaitKey,
+    },
+};
+
+macro_rules! lease_sql {
+    ($only:literal) => {
+        concat!(
+            "SELECT d.seq, (SELECT s.size FROM message s WHERE s.seq = d.message) AS size ",
+            "FROM delivery d WHERE d.ready = 1 AND d.due_at <= ?1 ",
+            $only,
+            "AND d.seq NOT IN (SELECT value FROM json_each(?2)) ",
+            "AND (d.lane = '' OR NOT EXISTS (SELECT 1 FROM message m ",
+            "WHERE m.state = 'accepted' AND m.system = d.system AND m.seq < d.message)) ",
+            "ORDER BY d.due_at, d.message, d.position LIMIT ?3"
+        )
+    };
+}
+
+/// Due deliveries of all destinations. Bound: now, leased, limit.
+pub const LEASE_ANY: &str = lease_sql!("");
+/// Due deliveries of one destination. Bound: now, leased, limit, destination.
+pub const LEASE_ONE: &str = lease_sql!("AND d.destination = ?4 ");
+
+const RELEASE: &str = "UPDATE delivery SET state = 'planned', due_at = ?1, tries = 0, blocking = (lane <> ''), \
+    ready = (lane = ''), wait_key = NULL, cause = NULL, reason = NULL, finished_at = NULL ";
+
+/// A delivery about to change.
+struct Present {
+    seq: i64,
+    message: i64,
+    attempts: u32,
+    lane: Lane,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Lane {
+    route: String,
+    destination: String,
+    lane: String,
+}
+
+impl Lane {
+    fn of(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { route: row.try_get("route")?, destination: row.try_get("destination")?, lane: row.try_get("lane")? })
+    }
+}
+
+/// What a delivery becomes.
+struct Change {
+    state: DeliveryState,
+    due_at: Option<Timestamp>,
+    wait_key: Option<String>,
+    reason: Option<Reason>,
+    outcome: Option<AttemptOutcome>,
+    now: Timestamp,
+}
+
+impl Change {
+    fn to(state: DeliveryState, now: Timestamp) -> Self {
+        Self { state, due_at: None, wait_key: None, reason: None, outcome: None, now }
+    }
+}
+
+impl Batch<'_> {
+    /// Picks due deliveries that are first of their lane and not handed out.
+    pub(super) async fn lease(
+        &mut self,
+        destination: Option<&str>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<i64>, Halt> {
+        let leased = json(&self.register.lock().deliveries.iter().collect::<Vec<_>>());
+        let rows = sqlx::query(if destination.is_some() { LEASE_ONE } else { LEASE_ANY })
+            .bind(now.micros())
+            .bind(leased)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(destination)
+            .fetch_all(&mut *self.conn)
+            .await?;
+        let (mut picked, mut budget) = (Vec::with_capacity(rows.len()), Budget::default());
+        for row in rows {
+            if !budget.takes(row.try_get("size")?) {
+                break;
+            }
+            picked.push(row.try_get("seq")?);
+        }
+        self.taken.deliveries.extend(&picked);
+        self.register.lock().deliveries.extend(&picked);
+        Ok(picked)
+    }
+
+    /// Writes the output of a delivery, once.
+    pub(super) async fn store_output(&mut self, id: &str, output: &Output, sha256: Sha256) -> Result<Reply, Halt> {
+        let row = sqlx::query(
+            "SELECT d.seq, d.state, o.sha256 FROM delivery d LEFT JOIN output o ON o.delivery = d.seq WHERE d.id = ?1",
+        )
+        .bind(id)
+        .fetch_optional(&mut *self.conn)
+        .await?
+        .ok_or_else(|| StoreError::not_found(id))?;
+        let known: Option<Vec<u8>> = row.try_get("sha256")?;
+        match known {
+            Some(known) if known == sha256.0 => return Ok(Reply::Done),
+            Some(_) => return Err(StoreError::conflict(format!("delivery `{id}` has another output already")).into()),
+            None => {}
+        }
+        let state: String = row.try_get("state")?;
+        if DeliveryState::parse(&state).is_none_or(DeliveryState::is_final) {
+            return Err(StoreError::conflict(format!("delivery `{id}` is {state}, it takes no output")).into());
+        }
+        self.insert_output(row.try_get("seq")?, output, sha256).await?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn insert_output(
+        &mut self,
+        delivery: i64,
+        output: &Output,
+        sha256: Sha256,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "INSERT INTO output (delivery, sha256, content_type, document_type, mapping_hash, bytes) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )
+        .bind(delivery)
+        .bind(sha256.0.as_slice())
+        .bind(&output.content_type)
+        .bind(&output.document_type)
+        .bind(&output.mapping_hash)
+        .bind(&*output.bytes)
+        .execute(&mut *self.conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Ends a lease without an attempt.
+    pub(super) async fn hold(&mut self, id: &str, hold: &Hold, now: Timestamp) -> Result<Reply, Halt> {
+        let present = self.leased(id).await?;
+        let mut change = Change::to(DeliveryState::Planned, now);
+        match hold {
+            Hold::Wait { key, reason } => {
+                if self.has_arrived(key).await? {
+                    change.due_at = Some(now);
+                } else {
+                    change.state = DeliveryState::Waiting;
+                    change.wait_key = Some(key.to_string());
+                    change.reason = Some(reason.clone());
+                }
+            }
+            Hold::Park { reason } => {
+                change.state = DeliveryState::Parked;
+                change.reason = Some(reason.clone());
+            }
+            Hold::Later { due_at } => change.due_at = Some(*due_at),
+            Hold::Filter { rule } => {
+                change.state = DeliveryState::Filtered;
+                change.reason = Some(filtered_by(rule));
+            }
+        }
+        self.change(&present, &change).await?;
+        Ok(Reply::Done)
+    }
+
+    /// Ends a lease with an attempt.
+    pub(super) async fn record(&mut self, id: &str, attempt: &NewAttempt, next: &Next) -> Result<Recorded, Halt> {
+        let present = self.leased(id).await?;
+        let now = attempt.ended_at;
+        let number = present.attempts + 1;
+        let mut change = Change { outcome: Some(attempt.outcome), ..Change::to(DeliveryState::Planned, now) };
+        let mut learnt: &[NewXref] = &[];
+        match next {
+            Next::Delivered { xrefs } => {
+                change.state = DeliveryState::Delivered;
+                learnt = xrefs;
+            }
+            Next::Retry { due_at } => change.due_at = Some(*due_at),
+            Next::Park { reason } => {
+                change.state = DeliveryState::Parked;
+                change.reason = Some(reason.clone());
+            }
+        }
+        let response = &attempt.response[..attempt.response.len().min(MAX_RESPONSE_BYTES)];
+        sqlx::query(
+            "INSERT INTO attempt (delivery, number, id, started_at, ended_at, outcome, status, detail, response_type, \
+             response) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )
+        .bind(present.seq)
+        .bind(i64::from(number))
+        .bind(&attempt.id)
+        .bind(attempt.started_at.micros())
+        .bind(attempt.ended_at.micros())
+        .bind(attempt.outcome.as_str())
+        .bind(attempt.status.map(i64::from))
+        .bind(&attempt.detail)
+        .bind(&attempt.response_type)
+        .bind(response)
+        .execute(&mut *self.conn)
+        .await?;
+        self.change(&present, &change).await?;
+        let mut released = 0;
+        for xref in learnt {
+            released += self.learn(xref, present.message, now).await?;
+        }
+        Ok(Recorded { number, released })
+    }
+
+    /// Stores a cross reference and lets everything that waits for it go.
+    async fn learn(&mut self, xref: &NewXref, message: i64, now: Timestamp) -> Result<u64, sqlx::Error> {
+        sqlx::query(
+            "INSERT INTO xref (entity, source_system, source_id, target_system, target_id, message, created_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+             ON CONFLICT DO UPDATE SET target_id = ?5, message = ?6, created_at = ?7",
+        )
+        .bind(&xref.key.entity)
+        .bind(&xref.key.source_system)
+        .bind(&xref.key.source_id)
+        .bind(&xref.key.target_system)
+        .bind(&xref.target_id)
+        .bind(message)
+        .bind(now.micros())
+        .execute(&mut *self.conn)
+        .await?;
+        const WHERE: &str = "WHERE state = 'waiting' AND wait_key = ?2 RETURNING route, destination, lane";
+        self.let_go(WHERE, now, &WaitKey::Xref(xref.key.clone()).to_string()).await
+    }
+
+    /// Lets waiting and parked things try again.
+    pub(super) async fn release(&mut self, what: &Release, now: Timestamp) -> Result<Released, Halt> {
+        const BY_KEY: &str = "WHERE state = 'waiting' AND wait_key >= ?2 AND wait_key < ?2 || char(1114111) \
+            RETURNING route, destination, lane";
+        const BY_CAUSE: &str = "WHERE state IN ('waiting', 'parked') AND cause = ?2 RETURNING route, destination, lane";
+        const BY_IDS: &str = "WHERE state IN ('waiting', 'parked') AND seq IN (\
+            SELECT d.seq FROM json_each(?2) i JOIN delivery d ON d.id = i.value UNION \
+            SELECT d.seq FROM json_each(?2) i JOIN message m ON m.id = i.value JOIN delivery d ON d.message = m.seq) \
+            RETURNING route, destination, lane";
+        const MESSAGES: &str = "UPDATE message SET state = 'accepted', cause = NULL, reason = NULL, parse_attempts = 0 WHERE state = 'parked' ";
+        let (deliveries, messages) = match what {
+            Release::WaitKeyPrefix(prefix) => (self.let_go(BY_KEY, now, prefix).await?, 0),
+            Release::Cause(cause) => {
+                let messages = sqlx::query(joined(MESSAGES, "AND cause = ?1")).bind(cause);
+                (self.let_go(BY_CAUSE, now, cause).await?, messages.execute(&mut *self.conn).await?.rows_affected())
+            }
+            Release::Ids(ids) => {
+                let ids = json(ids);
+                let messages = sqlx::query(joined(MESSAGES, "AND id IN (SELECT value FROM json_each(?1))")).bind(&ids);
+                let messages = messages.execute(&mut *self.conn).await?.rows_affected();
+                (self.let_go(BY_IDS, now, &ids).await?, messages)
+            }
+        };
+        self.woke |= messages > 0;
+        Ok(Released { deliveries, messages })
+    }
+
+    /// Gives up a delivery or a parked message.
+    pub(super) async fn skip(&mut self, id: &str, by: &str, why: &str, now: Timestamp) -> Result<Reply, Halt> {
+        let reason = Reason { cause: "skipped".into(), text: format!("skipped by {by}: {why}"), ..Reason::default() };
+        let changed = sqlx::query(
+            "UPDATE message SET state = 'skipped', cause = ?2, reason = ?3 WHERE id = ?1 AND state = 'parked'",
+        )
+        .bind(id)
+        .bind(&reason.cause)
+        .bind(json(&reason))
+        .execute(&mut *self.conn)
+        .await?;
+        if changed.rows_affected() > 0 {
+            return Ok(Reply::Done);
+        }
+        let message: Option<String> = sqlx::query_scalar("SELECT state FROM message WHERE id = ?1")
+            .bind(id)
+            .fetch_optional(&mut *self.conn)
+            .await?;
+        if let Some(state) = message {
+            return Err(
+                StoreError::conflict(format!("message `{id}` is {state}; only a parked one can be skipped")).into()
+            );
+        }
+        let (present, state) = self.present(id).await?;
+        if state.is_final() {
+            return Err(StoreError::conflict(format!("delivery `{id}` is {} already", state.as_str())).into());
+        }
+        if self.register.lock().deliveries.contains(&present.seq) {
+            return Err(StoreError::conflict(format!("delivery `{id}` is being sent at this moment")).into());
+        }
+        self.change(&present, &Change { reason: Some(reason), ..Change::to(DeliveryState::Skipped, now) }).await?;
+        Ok(Reply::Done)
+    }
+
+    async fn present(&mut self, id: &str) -> Result<(Present, DeliveryState), Halt> {
+        let row =
+            sqlx::query("SELECT seq, message, attempts, state, route, destination, lane FROM delivery WHERE id = ?1")
+                .bind(id)
+                .fetch_optional(&mut *self.conn)
+                .await?
+                .ok_or_else(|| StoreError::not_found(id))?;
+        let state: &str = row.try_get("state")?;
+        let state = DeliveryState::parse(state).ok_or_else(|| super::row::unreadable("state"))?;
+        let present = Present {
+            seq: row.try_get("seq")?,
+            message: row.try_get("message")?,
+            attempts: row.try_get("attempts")?,
+            lane: Lane::of(&row)?,
+        };
+        Ok((present, state))
+    }
+
+    /// A delivery that is handed out, so that its holder may end the lease.
+    async fn leased(&mut self, id: &str) -> Result<Present, Halt> {
+        let (present, state) = self.present(id).await?;
+        let held =
+            self.register.lock().deliveries.contains(&present.seq) && !self.ended.deliveries.contains(&present.seq);
+        if state != DeliveryState::Planned || !held {
+            return Err(StoreError::conflict(format!("delivery `{id}` is {}, not leased", state.as_str())).into());
+        }
+        Ok(present)
+    }
+
+    /// Moves a delivery to a state, and its lane with it.
+    async fn change(&mut self, present: &Present, change: &Change) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "UPDATE delivery SET state = ?2, due_at = coalesce(?3, due_at), \
+             blocking = (lane <> '' AND (?2 IN ('planned', 'waiting') OR (?2 = 'parked' AND blocks_when_parked))), \
+             ready = (lane = '' AND ?2 = 'planned'), wait_key = ?4, cause = ?5, reason = ?6, \
+             finished_at = ?7, outcome = coalesce(?8, outcome), attempts = attempts + (?8 IS NOT NULL), \
+             tries = tries + (?8 IS NOT NULL), unknown_before = max(unknown_before, ?8 IS 'unknown') WHERE seq = ?1",
+        )
+        .bind(present.seq)
+        .bind(change.state.as_str())
+        .bind(change.due_at.map(Timestamp::micros))
+        .bind(&change.wait_key)
+        .bind(change.reason.as_ref().map(|reason| reason.cause.as_str()))
+        .bind(change.reason.as_ref().map(json))
+        .bind(change.state.is_final().then_some(change.now.micros()))
+        .bind(change.outcome.map(AttemptOutcome::as_str))
+        .execute(&mut *self.conn)
+        .await?;
+        self.ended.deliveries.insert(present.seq);
+        self.woke = true;
+        let Lane { route, destination, lane } = &present.lane;
+        self.refresh_lane(route, destination, lane).await
+    }
+
+    /// Makes waiting or parked deliveries due now; the condition's parameter is `?2`.
+    async fn let_go(&mut self, condition: &'static str, now: Timestamp, parameter: &str) -> Result<u64, sqlx::Error> {
+        let rows = sqlx::query(joined(RELEASE, condition))
+            .bind(now.micros())
+            .bind(parameter)
+            .fetch_all(&mut *self.conn)
+            .await?;
+        let lanes = rows.iter().map(Lane::of).collect::<Result<BTreeSet<_>, _>>()?;
+        for Lane { route, destination, lane } in &lanes {
+            self.refresh_lane(route, destination, lane).await?;
+        }
+        self.woke |= !rows.is_empty();
+        Ok(rows.len() as u64)
+    }
+
+    /// Marks the first delivery of a lane as ready, if it is planned, and no other.
+    pub(super) async fn refresh_lane(&mut self, route: &str, destination: &str, lane: &str) -> Result<(), sqlx::Error> {
+        if lane.is_empty() {
+            return Ok(());
+        }
+        // two statements in one round trip to the database's thread
+        sqlx::query(
+            "UPDATE delivery SET ready = 0 \
+             WHERE ready = 1 AND lane <> '' AND route = ?1 AND destination = ?2 AND lane = ?3; \
+             UPDATE delivery SET ready = 1 WHERE state = 'planned' AND seq = (SELECT seq FROM delivery \
+             WHERE blocking = 1 AND route = ?1 AND destination = ?2 AND lane = ?3 ORDER BY message, position LIMIT 1)",
+        )
+        .bind(route)
+        .bind(destination)
+        .bind(lane)
+        .execute(&mut *self.conn)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Two fixed texts as one statement.
+fn joined(head: &'static str, tail: &'static str) -> sqlx::AssertSqlSafe<String> {
+    sqlx::AssertSqlSafe(format!("{head}{tail}"))
+}

@@ -1,0 +1,446 @@
+//! Reading: a small pool of connections that cannot write, for the store itself and for commands beside a running
+//! daemon.
+
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use sqlx::{
+    AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow},
+};
+
+use super::{
+    DATABASE, fault,
+    fault::Health,
+    journal::json,
+    row::{attempt_view, delivery_leased, delivery_view, digest, message_info, word},
+    schema,
+};
+use crate::{
+    base::{Sha256, Timestamp},
+    store::{
+        AttemptView, Counts, DeliveryCount, DeliveryState, Leased, MessageFilter, MessageInfo, MessageState,
+        MessageSummary, MessageView, Output, Page, Standing, StoreError, Verified, Work, XrefKey, code,
+    },
+};
+
+const READERS: u32 = 4;
+
+macro_rules! message_columns {
+    () => {
+        "m.seq, m.id, m.system, m.document_type, m.site, m.dedup_key, m.sha256, m.size, m.content_type, m.transport, \
+         m.received_at, m.attributes, m.state, m.reason, m.parse_attempts, m.business_key, m.delivery_count"
+    };
+}
+
+const OUTPUT_COLUMNS: &str = "o.bytes AS output, o.sha256 AS output_sha256, o.content_type AS output_type, \
+     o.document_type AS output_document, o.mapping_hash";
+
+/// A database opened for reading only. Needs no lock: a daemon may be writing at the same time.
+#[derive(Clone)]
+pub struct SqliteReader {
+    pool: SqlitePool,
+    health: Arc<Health>,
+}
+
+impl SqliteReader {
+    /// Opens the database in a data directory.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when there is none, or when its version is not this program's.
+    pub async fn open(dir: &Path) -> Result<Self, StoreError> {
+        let reader = Self::new(dir, Arc::new(Health::new())).await?;
+        let mut conn = reader.pool.acquire().await.map_err(|error| fault::opening(dir, &error))?;
+        let found = schema::version(&mut conn).await.map_err(|error| reader.health.note_sql(&error))?;
+        drop(conn);
+        schema::refuse_newer(found)?;
+        if found < schema::VERSION {
+            return Err(StoreError::refused(
+                code::CANNOT_OPEN,
+                format!("the database has schema version {found}, this program reads version {}", schema::VERSION),
+                "start the daemon once: it brings the database up to date",
+            ));
+        }
+        Ok(reader)
+    }
+
+    pub(super) async fn new(dir: &Path, health: Arc<Health>) -> Result<Self, StoreError> {
+        let path = dir.join(DATABASE);
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .read_only(true)
+            .busy_timeout(Duration::from_secs(5))
+            .pragma("mmap_size", "0")
+            .pragma("query_only", "ON")
+            .pragma("wal_autocheckpoint", "0");
+        let pool = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(Duration::from_secs(30))
+            .connect_with(options)
+            .await
+            .map_err(|error| fault::opening(&path, &error))?;
+        Ok(Self { pool, health })
+    }
+
+    /// Closes the connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    fn sql(&self, error: &sqlx::Error) -> StoreError {
+        self.health.note_sql(error)
+    }
+
+    /// Messages handed out, with their bytes, in accept order.
+    pub(super) async fn works(&self, begun: &[(i64, bool)]) -> Result<Vec<Work>, StoreError> {
+        let seqs: HashMap<i64, bool> = begun.iter().copied().collect();
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            message_columns!(),
+            ", p.bytes FROM message m JOIN payload p ON p.message = m.seq \
+             WHERE m.seq IN (SELECT value FROM json_each(?1)) ORDER BY m.seq"
+        ))
+        .bind(json(&seqs.keys().collect::<Vec<_>>()))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.sql(&error))?;
+        let mut works = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let message = message_info(row).map_err(|error| self.sql(&error))?;
+            let bytes = self.payload(row, &message)?;
+            let exhausted = seqs.get(&message.seq).copied().unwrap_or_default();
+            works.push(Work { message, bytes, exhausted });
+        }
+        self.all_there(works.len(), begun.len())?;
+        Ok(works)
+    }
+
+    /// Deliveries handed out, with message and output, in the order given.
+    pub(super) async fn leased(&self, seqs: &[i64]) -> Result<Vec<Leased>, StoreError> {
+        let sql = format!(
+            "SELECT {}, p.bytes, {OUTPUT_COLUMNS}, d.id AS delivery_id, d.position, d.route, d.destination, d.lane, \
+             d.attempts, d.tries, d.unknown_before FROM json_each(?1) j JOIN delivery d ON d.seq = j.value \
+             JOIN message m ON m.seq = d.message JOIN payload p ON p.message = m.seq \
+             LEFT JOIN output o ON o.delivery = d.seq ORDER BY j.key",
+            message_columns!()
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(json(&seqs))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.sql(&error))?;
+        let mut leased = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let message = message_info(row).map_err(|error| self.sql(&error))?;
+            let bytes = self.payload(row, &message)?;
+            let mut one = delivery_leased(row, message, bytes).map_err(|error| self.sql(&error))?;
+            one.output = self.output(row, &one.id)?.map(|(output, _)| output);
+            leased.push(one);
+        }
+        self.all_there(leased.len(), seqs.len())?;
+        Ok(leased)
+    }
+
+    fn all_there(&self, found: usize, wanted: usize) -> Result<(), StoreError> {
+        if found == wanted {
+            return Ok(());
+        }
+        Err(self.health.note(fault::failed(&format!("{wanted} rows were there, {found} could be read back"))))
+    }
+
+    fn payload(&self, row: &SqliteRow, message: &MessageInfo) -> Result<Bytes, StoreError> {
+        let bytes: Vec<u8> = row.try_get("bytes").map_err(|error| self.sql(&error))?;
+        if Sha256::of(&bytes) != message.sha256 {
+            return Err(self.health.note(fault::corrupt("payload", &message.id)));
+        }
+        Ok(bytes.into())
+    }
+
+    fn output(&self, row: &SqliteRow, id: &str) -> Result<Option<(Output, Sha256)>, StoreError> {
+        let read = || -> Result<_, sqlx::Error> {
+            let Some(bytes) = row.try_get::<Option<Vec<u8>>, _>("output")? else { return Ok(None) };
+            let output = Output {
+                bytes: bytes.into(),
+                content_type: row.try_get("output_type")?,
+                document_type: row.try_get("output_document")?,
+                mapping_hash: row.try_get("mapping_hash")?,
+            };
+            Ok(Some((output, digest(row, "output_sha256")?)))
+        };
+        match read().map_err(|error| self.sql(&error))? {
+            Some((output, sha256)) if Sha256::of(&output.bytes) != sha256 => {
+                Err(self.health.note(fault::corrupt("output", id)))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// See [`crate::store::Store::xrefs`].
+    ///
+    /// # Errors
+    /// Those of every read.
+    pub async fn xrefs(&self, keys: &[XrefKey]) -> Result<Vec<Option<String>>, StoreError> {
+        self.health.check()?;
+        let keys: Vec<[&str; 4]> =
+            keys.iter().map(|key| [&*key.entity, &*key.source_system, &*key.source_id, &*key.target_system]).collect();
+        sqlx::query_scalar(
+            "SELECT x.target_id FROM json_each(?1) k LEFT JOIN xref x ON x.entity = k.value ->> 0 \
+             AND x.source_system = k.value ->> 1 AND x.source_id = k.value ->> 2 AND x.target_system = k.value ->> 3 \
+             ORDER BY k.key",
+        )
+        .bind(json(&keys))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.sql(&error))
+    }
+
+    /// See [`crate::store::Store::message`].
+    ///
+    /// # Errors
+    /// Those of every read.
+    pub async fn message(&self, id: &str) -> Result<Option<MessageView>, StoreError> {
+        self.health.check()?;
+        // one transaction, so that message, deliveries and attempts are of one moment
+        let mut snapshot = self.pool.begin().await.map_err(|error| self.sql(&error))?;
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            message_columns!(),
+            ", p.bytes FROM message m JOIN payload p ON p.message = m.seq \
+             WHERE m.seq = coalesce((SELECT seq FROM message WHERE id = ?1), \
+             (SELECT message FROM delivery WHERE id = ?1))"
+        ))
+        .bind(id)
+        .fetch_optional(&mut *snapshot)
+        .await
+        .map_err(|error| self.sql(&error))?;
+        let Some(row) = row else { return Ok(None) };
+        let message = message_info(&row).map_err(|error| self.sql(&error))?;
+        let bytes = self.payload(&row, &message)?;
+        let sql = format!(
+            "SELECT d.*, {OUTPUT_COLUMNS} FROM delivery d LEFT JOIN output o ON o.delivery = d.seq \
+             WHERE d.message = ?1 ORDER BY d.position"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(message.seq)
+            .fetch_all(&mut *snapshot)
+            .await
+            .map_err(|error| self.sql(&error))?;
+        let attempts = sqlx::query(
+            "SELECT a.* FROM attempt a JOIN delivery d ON d.seq = a.delivery WHERE d.message = ?1 ORDER BY a.number",
+        )
+        .bind(message.seq)
+        .fetch_all(&mut *snapshot)
+        .await
+        .map_err(|error| self.sql(&error))?;
+        let mut tried: HashMap<i64, Vec<AttemptView>> = HashMap::new();
+        for row in &attempts {
+            let (delivery, attempt) = attempt_view(row).map_err(|error| self.sql(&error))?;
+            tried.entry(delivery).or_default().push(attempt);
+        }
+        let mut deliveries = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (seq, mut view) = delivery_view(row).map_err(|error| self.sql(&error))?;
+            if let Some((output, sha256)) = self.output(row, &view.id)? {
+                (view.output, view.output_sha256) = (Some(output), Some(sha256));
+            }
+            view.attempts = tried.remove(&seq).unwrap_or_default();
+            deliveries.push(view);
+        }
+        let states: Vec<DeliveryState> = deliveries.iter().map(|delivery| delivery.state).collect();
+        let standing = Standing::of(message.state, &states);
+        Ok(Some(MessageView { message, standing, bytes, deliveries }))
+    }
+
+    /// See [`crate::store::Store::messages`].
+    ///
+    /// # Errors
+    /// Those of every read.
+    pub async fn messages(
+        &self,
+        filter: &MessageFilter,
+        cursor: Option<i64>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.health.check()?;
+        self.page(filter, cursor, limit.max(1)).await.map_err(|error| self.sql(&error))
+    }
+
+    async fn page(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, sqlx::Error> {
+        let mut select = matching(filter, cursor);
+        select
+            .push(" ORDER BY m.seq DESC LIMIT ")
+            .push_bind(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1));
+        let mut snapshot = self.pool.begin().await?;
+        let mut rows = select.build().fetch_all(&mut *snapshot).await?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let mut items = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let size: i64 = row.try_get("size")?;
+            let deliveries: i64 = row.try_get("delivery_count")?;
+            items.push(MessageSummary {
+                message: message_info(row)?,
+                size: size.unsigned_abs(),
+                deliveries: deliveries.unsigned_abs(),
+                standing: Standing::Accepted,
+            });
+        }
+        let seqs: Vec<i64> = items.iter().map(|item| item.message.seq).collect();
+        let states = sqlx::query(
+            "SELECT DISTINCT message, state FROM delivery WHERE message IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(json(&seqs))
+        .fetch_all(&mut *snapshot)
+        .await?;
+        let mut found: HashMap<i64, Vec<DeliveryState>> = HashMap::new();
+        for row in &states {
+            found.entry(row.try_get("message")?).or_default().push(word(row, "state", DeliveryState::parse)?);
+        }
+        for item in &mut items {
+            let states = found.get(&item.message.seq).map_or(&[][..], Vec::as_slice);
+            item.standing = Standing::of(item.message.state, states);
+        }
+        let next = if more { seqs.last().copied() } else { None };
+        Ok(Page { items, next })
+    }
+
+    /// See [`crate::store::Store::counts`].
+    ///
+    /// # Errors
+    /// Those of every read.
+    pub async fn counts(&self) -> Result<Counts, StoreError> {
+        self.health.check()?;
+        self.count().await.map_err(|error| self.sql(&error))
+    }
+
+    async fn count(&self) -> Result<Counts, sqlx::Error> {
+        let rows = sqlx::query(
+            "SELECT NULL AS route, NULL AS destination, state, count(*) AS count, sum(delivery_count) AS planned, \
+             sum(state = 'routed' AND delivery_count = 0) AS lost FROM message GROUP BY state UNION ALL \
+             SELECT route, destination, state, count(*), 0, 0 FROM delivery GROUP BY route, destination, state",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut counts = Counts::default();
+        let (mut planned, mut lost) = (0, 0);
+        for row in &rows {
+            let count = row.try_get::<i64, _>("count")?.unsigned_abs();
+            if let Some(route) = row.try_get("route")? {
+                let destination = row.try_get("destination")?;
+                let state = word(row, "state", DeliveryState::parse)?;
+                counts.deliveries.push(DeliveryCount { route, destination, state, count });
+                continue;
+            }
+            planned += row.try_get::<i64, _>("planned")?.unsigned_abs();
+            lost += row.try_get::<i64, _>("lost")?.unsigned_abs();
+            counts.total += count;
+            match word(row, "state", MessageState::parse)? {
+                MessageState::Accepted => counts.accepted = count,
+                MessageState::Routed => counts.routed = count,
+                MessageState::Parked => counts.parked = count,
+                MessageState::Filtered => counts.filtered = count,
+                MessageState::Skipped => counts.skipped = count,
+            }
+        }
+        let there: u64 = counts.deliveries.iter().map(|delivery| delivery.count).sum();
+        counts.unaccounted = planned.abs_diff(there) + lost;
+        Ok(counts)
+    }
+
+    /// See [`crate::store::Store::next_due`].
+    pub(super) async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let due: Option<i64> = sqlx::query_scalar("SELECT min(due_at) FROM delivery WHERE ready = 1 AND due_at > ?1")
+            .bind(now.micros())
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|error| self.sql(&error))?;
+        Ok(due.map(Timestamp))
+    }
+
+    /// See [`crate::store::Store::verify`].
+    ///
+    /// # Errors
+    /// Those of every read; faults found are in the answer.
+    pub async fn verify(&self) -> Result<Verified, StoreError> {
+        let mut verified = Verified::default();
+        self.check_digests(&mut verified).await.map_err(|error| self.sql(&error))?;
+        let structure: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.sql(&error))?;
+        verified.faults.extend(structure.into_iter().filter(|line| line != "ok"));
+        let unaccounted = self.count().await.map_err(|error| self.sql(&error))?.unaccounted;
+        if unaccounted > 0 {
+            verified.faults.push(format!("{unaccounted} planned deliveries are not there"));
+        }
+        Ok(verified)
+    }
+
+    async fn check_digests(&self, verified: &mut Verified) -> Result<(), sqlx::Error> {
+        const PAGE: i64 = 64;
+        const QUERIES: [(&str, &str); 2] = [
+            (
+                "payload",
+                "SELECT m.seq, m.id, m.sha256, p.bytes FROM message m LEFT JOIN payload p ON p.message = m.seq \
+                 WHERE m.seq > ?1 ORDER BY m.seq LIMIT ?2",
+            ),
+            (
+                "output",
+                "SELECT d.seq, d.id, o.sha256, o.bytes FROM output o JOIN delivery d ON d.seq = o.delivery \
+                 WHERE o.delivery > ?1 ORDER BY o.delivery LIMIT ?2",
+            ),
+        ];
+        for (what, sql) in QUERIES {
+            let mut last = i64::MIN;
+            loop {
+                let rows = sqlx::query(sql).bind(last).bind(PAGE).fetch_all(&self.pool).await?;
+                for row in &rows {
+                    last = row.try_get("seq")?;
+                    let id: &str = row.try_get("id")?;
+                    verified.digests += 1;
+                    match row.try_get::<Option<&[u8]>, _>("bytes")? {
+                        Some(bytes) if Sha256::of(bytes) == digest(row, "sha256")? => {}
+                        Some(_) => verified.faults.push(format!("the {what} of `{id}` does not match its SHA-256")),
+                        None => verified.faults.push(format!("the {what} of `{id}` is missing")),
+                    }
+                }
+                if rows.is_empty() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn matching(filter: &MessageFilter, cursor: Option<i64>) -> QueryBuilder<Sqlite> {
+    let mut select = QueryBuilder::new(concat!("SELECT ", message_columns!(), " FROM message m WHERE 1"));
+    if let Some(cursor) = cursor {
+        select.push(" AND m.seq < ").push_bind(cursor);
+    }
+    if let Some(state) = filter.state {
+        select.push(" AND m.state = ").push_bind(state.as_str());
+    }
+    for (column, wanted) in
+        [("system", &filter.system), ("document_type", &filter.document_type), ("business_key", &filter.business_key)]
+    {
+        if let Some(wanted) = wanted {
+            select.push(" AND m.").push(column).push(" = ").push_bind(wanted.clone());
+        }
+    }
+    if let Some(since) = filter.since {
+        select.push(" AND m.received_at >= ").push_bind(since.micros());
+    }
+    if let Some(state) = filter.delivery_state {
+        select.push(" AND EXISTS (SELECT 1 FROM delivery d WHERE d.message = m.seq AND d.state = ");
+        select.push_bind(state.as_str()).push(")");
+    }
+    if let Some(text) = &filter.text {
+        let pattern = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        select.push(" AND (coalesce(m.id, '') || ' ' || coalesce(m.business_key, '') || ' ' || ");
+        select.push("coalesce(m.dedup_key, '') || ' ' || m.attributes || ' ' || coalesce(m.reason, '') || ' ' || ");
+        select.push("coalesce((SELECT group_concat(d.id || ' ' || coalesce(d.reason, ''), ' ') FROM delivery d ");
+        select.push("WHERE d.message = m.seq), '')) LIKE ").push_bind(format!("%{pattern}%")).push(" ESCAPE '\\'");
+    }
+    select
+}

@@ -1,0 +1,60 @@
+//! The metrics: their names, units and help, and the text Prometheus reads.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+
+/// Messages accepted; label `system`, `transport`.
+pub const ACCEPTED: &str = "crossdock_messages_accepted_total";
+/// Arrivals that repeated an accepted message; label `system`.
+pub const DUPLICATES: &str = "crossdock_messages_duplicates_total";
+/// Arrivals refused; labels `system`, `code`.
+pub const REFUSED: &str = "crossdock_messages_refused_total";
+/// Messages parked before they had deliveries; label `code`.
+pub const PARKED: &str = "crossdock_messages_parked_total";
+/// Time from arrival to durable.
+pub const ACCEPT_SECONDS: &str = "crossdock_accept_duration_seconds";
+/// Attempts; labels `destination`, `outcome`.
+pub const ATTEMPTS: &str = "crossdock_delivery_attempts_total";
+/// Time of an attempt; label `destination`.
+pub const ATTEMPT_SECONDS: &str = "crossdock_delivery_duration_seconds";
+/// Time from arrival to delivered; label `destination`.
+pub const END_TO_END_SECONDS: &str = "crossdock_end_to_end_seconds";
+/// Deliveries that are planned and cannot be found. Must be 0.
+pub const UNACCOUNTED: &str = "crossdock_messages_unaccounted";
+/// Deliveries by state; labels `route`, `destination`, `state`.
+pub const DELIVERIES: &str = "crossdock_deliveries";
+/// Whether a source reaches its peer; label `source`.
+pub const SOURCE_UP: &str = "crossdock_source_up";
+
+/// The collected numbers, for `/metrics`.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// The text in Prometheus' exposition format 0.0.4.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+}
+
+/// Starts collecting for the process, and describes every metric.
+///
+/// # Errors
+/// When another recorder is installed already.
+pub fn install() -> Result<Metrics, BuildError> {
+    const BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+    let handle = PrometheusBuilder::new().set_buckets(BUCKETS)?.install_recorder()?;
+    describe_counter!(ACCEPTED, Unit::Count, "Messages accepted");
+    describe_counter!(DUPLICATES, Unit::Count, "Arrivals that repeated an accepted message");
+    describe_counter!(REFUSED, Unit::Count, "Arrivals refused");
+    describe_counter!(PARKED, Unit::Count, "Messages parked before they had deliveries");
+    describe_histogram!(ACCEPT_SECONDS, Unit::Seconds, "Time from arrival to durable");
+    describe_counter!(ATTEMPTS, Unit::Count, "Delivery attempts");
+    describe_histogram!(ATTEMPT_SECONDS, Unit::Seconds, "Time of one delivery attempt");
+    describe_histogram!(END_TO_END_SECONDS, Unit::Seconds, "Time from arrival to delivered");
+    describe_gauge!(UNACCOUNTED, Unit::Count, "Deliveries that were planned and cannot be found; must be 0");
+    describe_gauge!(DELIVERIES, Unit::Count, "Deliveries by state");
+    describe_gauge!(SOURCE_UP, Unit::Count, "1 when a source reaches its peer");
+    Ok(Metrics(handle))
+}

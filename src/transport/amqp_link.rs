@@ -1,0 +1,133 @@
+//! Reaching an AMQP 0.9.1 broker and checking that a queue or exchange is there.
+
+use std::time::Duration;
+
+use lapin::{
+    Channel, Connection, ConnectionProperties, Error, ErrorKind, ExchangeKind,
+    options::{ExchangeDeclareOptions, QueueDeclareOptions},
+    protocol::{AMQPErrorKind, AMQPSoftError},
+    types::{AMQPValue, FieldTable},
+    uri::{AMQPScheme, AMQPUri},
+};
+use tokio::time::timeout;
+
+use super::code;
+use crate::base::{Problem, Secret};
+
+/// Time for connection, TLS and login.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a queue or exchange cannot be used now.
+#[derive(Clone, Debug)]
+pub(super) enum Fault {
+    /// The broker says it does not exist, is something else, or is not ours to use.
+    Target(String),
+    /// The broker cannot be reached or does not answer.
+    Down(String),
+}
+
+impl Fault {
+    pub(super) fn why(self) -> String {
+        match self {
+            Self::Target(why) | Self::Down(why) => why,
+        }
+    }
+}
+
+/// A broker's address and login.
+pub(super) struct Broker {
+    url: Secret,
+    shown: String,
+}
+
+impl Broker {
+    pub(super) fn new(url: &Secret) -> Result<Self, Problem> {
+        let uri: AMQPUri = url.expose().parse().map_err(|_| {
+            Problem::new(code::BAD_SETTINGS, "the broker's address cannot be read")
+                .hint("write amqp://user:password@host:5672/%2f, or amqps:// for TLS")
+        })?;
+        let scheme = if uri.scheme == AMQPScheme::AMQPS { "amqps" } else { "amqp" };
+        let shown =
+            format!("{scheme}://{}:{}/{}", uri.authority.host, uri.authority.port, uri.vhost.trim_start_matches('/'));
+        Ok(Self { url: url.clone(), shown })
+    }
+
+    /// Scheme, host, port and virtual host.
+    pub(super) fn describe(&self) -> &str {
+        &self.shown
+    }
+
+    pub(super) async fn connect(&self, purpose: &str) -> Result<Connection, Fault> {
+        // someone else may have chosen the process's provider already; it is the same one
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let properties = ConnectionProperties::default().with_connection_name(format!("crossdock {purpose}").into());
+        match timeout(CONNECT_TIMEOUT, Connection::connect(self.url.expose(), properties)).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(Fault::Down(format!("{}: {error}", self.shown))),
+            Err(_) => Err(Fault::Down(format!("{}: no answer within {} s", self.shown, CONNECT_TIMEOUT.as_secs()))),
+        }
+    }
+}
+
+/// A new channel.
+pub(super) async fn channel(connection: &Connection) -> Result<Channel, Fault> {
+    answered(connection.create_channel().await, "a channel")
+}
+
+/// Makes sure a queue exists: looks, and declares it (durable, quorum) only when asked to and it is missing.
+pub(super) async fn ensure_queue(connection: &Connection, queue: &str, declare: bool) -> Result<(), Fault> {
+    let what = format!("queue `{queue}`");
+    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let found = channel(connection).await?.queue_declare(queue.into(), look, FieldTable::default()).await;
+    match answered(found, &what) {
+        // the broker closes a channel at a failed look, so declaring needs another one
+        Err(Fault::Target(_)) if declare => {
+            let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+            let mut arguments = FieldTable::default();
+            arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+            let declared = channel(connection).await?.queue_declare(queue.into(), durable, arguments).await;
+            answered(declared, &what).map(drop)
+        }
+        other => other.map(drop),
+    }
+}
+
+/// Makes sure an exchange exists.
+pub(super) async fn ensure_exchange(connection: &Connection, exchange: &str) -> Result<(), Fault> {
+    let look = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+    let channel = channel(connection).await?;
+    let found = channel.exchange_declare(exchange.into(), ExchangeKind::Direct, look, FieldTable::default()).await;
+    answered(found, &format!("exchange `{exchange}`"))
+}
+
+pub(super) fn answered<T>(result: Result<T, Error>, what: &str) -> Result<T, Fault> {
+    result.map_err(|error| {
+        let why = format!("{what}: {error}");
+        if is_about_the_target(&error) { Fault::Target(why) } else { Fault::Down(why) }
+    })
+}
+
+/// Whether the broker said that what was named does not exist, is something else, or is not ours to use.
+pub(super) fn is_about_the_target(error: &Error) -> bool {
+    use AMQPSoftError::{ACCESSREFUSED, NOTFOUND, PRECONDITIONFAILED};
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => {
+            matches!(error.kind(), AMQPErrorKind::Soft(NOTFOUND | ACCESSREFUSED | PRECONDITIONFAILED))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Broker;
+    use crate::base::Secret;
+
+    #[test]
+    fn an_address_is_shown_without_login_and_a_bad_one_is_not_repeated() {
+        let broker = Broker::new(&Secret::new("amqps://me:hidden@mq.example/orders?heartbeat=10")).expect("an address");
+        assert_eq!(broker.describe(), "amqps://mq.example:5671/orders");
+        let problem = Broker::new(&Secret::new("http://me:hidden@mq")).err().expect("not an AMQP address");
+        assert!(!problem.to_string().contains("hidden"));
+    }
+}

@@ -1,0 +1,406 @@
+//! AMQP sources and sinks against a real broker: order, settling, returns, loss and return of the broker.
+//!
+//! Needs `CROSSDOCK_TEST_AMQP` (a broker's address, used alone) and, where the broker is stopped or alarmed,
+//! `CROSSDOCK_TEST_RABBITMQCTL` (a command that takes `stop_app`, `start_app`, …). Without them there is nothing to test
+//! against and the tests end at once.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    env,
+    process::Command,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use crossdock::{
+    base::{Problem, Secret},
+    transport::{
+        Access, AmqpInConfig, AmqpOutConfig, AmqpSink, AmqpSource, Answer, Arrival, Intake, Outgoing, Readiness,
+        Refusal, Sink as _, Source as _, Verdict, code,
+    },
+};
+use lapin::{
+    Channel, Connection, ConnectionProperties,
+    options::{QueueDeclareOptions, QueueDeleteOptions},
+    types::FieldTable,
+};
+use tokio::{
+    sync::{Mutex as AsyncMutex, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+/// The broker is stopped and alarmed by some tests, so that they take turns.
+static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
+
+fn address() -> Option<Secret> {
+    env::var("CROSSDOCK_TEST_AMQP").ok().map(Secret::new)
+}
+
+/// Runs a broker command; `false` when there is none to run.
+fn control(arguments: &[&str]) -> bool {
+    let Ok(command) = env::var("CROSSDOCK_TEST_RABBITMQCTL") else { return false };
+    let status = Command::new(command).args(arguments).output().expect("the broker's control command runs").status;
+    assert!(status.success(), "{arguments:?}: {status}");
+    true
+}
+
+/// The broker's application stopped; it starts again when this is dropped, whatever became of the test.
+struct Away;
+
+impl Away {
+    fn begin() -> Option<Self> {
+        control(&["stop_app"]).then_some(Self)
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        if let Ok(command) = env::var("CROSSDOCK_TEST_RABBITMQCTL") {
+            // a broker that does not come back fails the test at its next step
+            let _ = Command::new(command).arg("start_app").output();
+        }
+    }
+}
+
+/// Remembers what came, in order; answers to order, else accepts.
+struct Fake {
+    seen: watch::Sender<Vec<Arrival>>,
+    verdicts: Mutex<VecDeque<Verdict>>,
+}
+
+impl Fake {
+    fn new(verdicts: impl Into<VecDeque<Verdict>>) -> Arc<Self> {
+        Arc::new(Self { seen: watch::Sender::new(Vec::new()), verdicts: Mutex::new(verdicts.into()) })
+    }
+
+    /// Waits until a condition holds for what came.
+    async fn until(&self, condition: impl FnMut(&Vec<Arrival>) -> bool) -> Vec<Arrival> {
+        let mut seen = self.seen.subscribe();
+        let wait = seen.wait_for(condition);
+        let seen = tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it comes within a minute");
+        seen.expect("the fake lives").clone()
+    }
+}
+
+#[async_trait]
+impl Intake for Fake {
+    async fn accept(&self, arrival: Arrival) -> Verdict {
+        self.seen.send_modify(|seen| seen.push(arrival));
+        // an answer takes a moment, so that several are under way at once
+        tokio::task::yield_now().await;
+        let ordered = self.verdicts.lock().expect("the list").pop_front();
+        ordered.unwrap_or(Verdict::Accepted { message_id: "msg_1".to_owned(), duplicate: false })
+    }
+
+    fn authorize(&self, _: &str, _: Option<&Secret>) -> Access {
+        Access::Denied
+    }
+
+    fn readiness(&self) -> Readiness {
+        Readiness::Open
+    }
+
+    async fn status(&self, _: &str, _: &str) -> Option<serde_json::Value> {
+        None
+    }
+}
+
+struct Running {
+    source: Arc<AmqpSource>,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    fn start(url: &Secret, queue: &str, fake: Arc<Fake>) -> Self {
+        let config = AmqpInConfig {
+            url: url.clone(),
+            queue: queue.to_owned(),
+            system: "crm".to_owned(),
+            declare: true,
+            ..AmqpInConfig::default()
+        };
+        let source = Arc::new(AmqpSource::new(&config).expect("good settings"));
+        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        let (running, token) = (source.clone(), stop.clone());
+        tasks.spawn(async move { running.run(fake, token).await });
+        Self { source, stop, tasks }
+    }
+
+    async fn until_up(&self, up: bool) {
+        let mut link = self.source.connected();
+        let wait = link.wait_for(|link| link.up == up);
+        tokio::time::timeout(Duration::from_secs(60), wait).await.expect("within a minute").expect("it runs");
+    }
+
+    async fn stop(mut self) {
+        self.stop.cancel();
+        self.tasks.join_next().await.expect("one task").expect("it ends well");
+    }
+}
+
+async fn admin(url: &Secret) -> (Connection, Channel) {
+    let connection = Connection::connect(url.expose(), ConnectionProperties::default()).await.expect("a broker");
+    let channel = connection.create_channel().await.expect("a channel");
+    (connection, channel)
+}
+
+async fn waiting(url: &Secret, queue: &str) -> u32 {
+    let (_connection, channel) = admin(url).await;
+    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(queue.into(), look, FieldTable::default()).await.expect("the queue").message_count()
+}
+
+/// Deletes a queue, if it is there; also before a test, for what an earlier run left behind.
+async fn delete(url: &Secret, queue: &str) {
+    let (_connection, channel) = admin(url).await;
+    channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.expect("deleted");
+}
+
+fn sink(url: &Secret, queue: &str, declare: bool) -> AmqpSink {
+    let config = AmqpOutConfig {
+        url: url.clone(),
+        routing_key: queue.to_owned(),
+        declare,
+        confirm_timeout_ms: 5_000,
+        ..AmqpOutConfig::default()
+    };
+    AmqpSink::new(&config).expect("good settings")
+}
+
+fn outgoing(number: usize) -> Outgoing {
+    Outgoing {
+        delivery_id: format!("dlv_{number:05}"),
+        message_id: format!("msg_{number:05}"),
+        attempt: 1,
+        bytes: Bytes::from(format!("<a>{number}</a>")),
+        content_type: "application/xml".to_owned(),
+        business_key: Some("SO-1".to_owned()),
+        traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+        document_type: "hub/sales-order@1".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn messages_pass_from_sink_to_source_in_queue_order_with_their_identity() {
+    let Some(url) = address() else { return };
+    let _turn = TURN.lock().await;
+    let queue = "xd-order";
+    delete(&url, queue).await;
+    let sink = sink(&url, queue, true);
+    for number in 0..500 {
+        assert_eq!(sink.send(&outgoing(number)).await, Answer::Confirmed);
+    }
+    let fake = Fake::new([]);
+    let running = Running::start(&url, queue, fake.clone());
+    let seen = fake.until(|seen| seen.len() >= 500).await;
+    running.stop().await;
+    for (number, arrival) in seen.iter().enumerate() {
+        let sent = outgoing(number);
+        assert_eq!(arrival.bytes, sent.bytes);
+        assert_eq!(arrival.key.as_deref(), Some(sent.delivery_id.as_str()));
+        assert_eq!(arrival.content_type.as_deref(), Some("application/xml"));
+        assert_eq!(arrival.document_type, sent.document_type);
+        assert_eq!(arrival.attributes.get("traceparent"), sent.traceparent.as_ref());
+    }
+    assert_eq!(waiting(&url, queue).await, 0, "everything was settled before the source ended");
+    delete(&url, queue).await;
+}
+
+#[tokio::test]
+async fn many_sends_in_flight_are_each_confirmed() {
+    let Some(url) = address() else { return };
+    let _turn = TURN.lock().await;
+    let queue = "xd-many";
+    delete(&url, queue).await;
+    let sink = Arc::new(sink(&url, queue, true));
+    let mut sends = JoinSet::new();
+    for number in 0..1000 {
+        let sink = sink.clone();
+        sends.spawn(async move { sink.send(&outgoing(number)).await });
+    }
+    for answer in sends.join_all().await {
+        assert_eq!(answer, Answer::Confirmed);
+    }
+    assert_eq!(waiting(&url, queue).await, 1000);
+    delete(&url, queue).await;
+}
+
+#[tokio::test]
+async fn a_target_that_is_missing_refuses_and_one_that_vanishes_is_unroutable() {
+    let Some(url) = address() else { return };
+    let _turn = TURN.lock().await;
+    let answer = sink(&url, "xd-missing", false).send(&outgoing(1)).await;
+    assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
+    let vanishing = sink(&url, "xd-vanishing", true);
+    assert_eq!(vanishing.send(&outgoing(1)).await, Answer::Confirmed);
+    delete(&url, "xd-vanishing").await;
+    for _ in 0..3 {
+        let answer = vanishing.send(&outgoing(2)).await;
+        assert!(matches!(answer, Answer::Unroutable { .. }), "{answer:?}");
+    }
+    let config = AmqpOutConfig { url, exchange: "xd-no-exchange".to_owned(), ..AmqpOutConfig::default() };
+    let answer = AmqpSink::new(&config).expect("good settings").send(&outgoing(1)).await;
+    assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
+}
+
+#[tokio::test]
+async fn refused_messages_leave_the_queue_and_those_without_room_come_again() {
+    let Some(url) = address() else { return };
+    let _turn = TURN.lock().await;
+    let queue = "xd-verdicts";
+    delete(&url, queue).await;
+    let sink = sink(&url, queue, true);
+    for number in 0..3 {
+        assert_eq!(sink.send(&outgoing(number)).await, Answer::Confirmed);
+    }
+    let problem = Problem::new(code::BODY_CUT, "no end");
+    let refused = Verdict::Refused(Refusal { status: 400, problem, retry_after: None, existing: None });
+    let accepted = || Verdict::Accepted { message_id: "msg".to_owned(), duplicate: false };
+    let no_room = Verdict::Unavailable { retry_after: Duration::from_millis(10) };
+    let fake = Fake::new([refused, no_room, accepted()]);
+    let running = Running::start(&url, queue, fake.clone());
+    let came = |seen: &[Arrival], key: &str| seen.iter().filter(|arrival| arrival.key.as_deref() == Some(key)).count();
+    let seen = fake.until(|seen| came(seen, "dlv_00001") == 2 && came(seen, "dlv_00002") > 0).await;
+    assert_eq!(came(&seen, "dlv_00000"), 1, "a refused message is settled");
+    let again = |arrival: &&Arrival| arrival.attributes.contains_key("redelivered");
+    assert!(seen.iter().filter(again).any(|arrival| arrival.key.as_deref() == Some("dlv_00001")));
+    running.stop().await;
+    assert_eq!(waiting(&url, queue).await, 0);
+    delete(&url, queue).await;
+}
+
+#[tokio::test]
+async fn a_deleted_queue_shows_as_down_and_is_consumed_again_when_it_is_back() {
+    let Some(url) = address() else { return };
+    let _turn = TURN.lock().await;
+    let queue = "xd-deleted";
+    delete(&url, queue).await;
+    let fake = Fake::new([]);
+    let running = Running::start(&url, queue, fake.clone());
+    running.until_up(true).await;
+    let mut link = running.source.connected();
+    link.mark_unchanged();
+    delete(&url, queue).await;
+    link.changed().await.expect("it runs");
+    running.until_up(true).await;
+    assert_eq!(sink(&url, queue, false).send(&outgoing(1)).await, Answer::Confirmed);
+    fake.until(|seen| seen.len() == 1).await;
+    running.stop().await;
+    delete(&url, queue).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_while_the_broker_is_away_and_both_ends_come_back_by_themselves() {
+    let Some(url) = address() else { return };
+    let _turn = TURN.lock().await;
+    let queue = "xd-restart";
+    delete(&url, queue).await;
+    let fake = Fake::new([]);
+    let running = Running::start(&url, queue, fake.clone());
+    running.until_up(true).await;
+    let sink = sink(&url, queue, true);
+    assert_eq!(sink.send(&outgoing(0)).await, Answer::Confirmed);
+    let Some(away) = Away::begin() else {
+        return running.stop().await;
+    };
+    running.until_up(false).await;
+    let mut answer = sink.send(&outgoing(1)).await;
+    if matches!(answer, Answer::Unknown { .. }) {
+        // the sink learnt of the loss only by this send
+        answer = sink.send(&outgoing(1)).await;
+    }
+    assert!(matches!(answer, Answer::NotSent { .. }), "{answer:?}");
+    drop(away);
+    running.until_up(true).await;
+    let mut pace = tokio::time::interval(Duration::from_millis(200));
+    while matches!(answer, Answer::NotSent { .. }) {
+        pace.tick().await;
+        answer = sink.send(&outgoing(1)).await;
+    }
+    assert_eq!(answer, Answer::Confirmed);
+    let seen = fake.until(|seen| seen.iter().any(|arrival| arrival.key.as_deref() == Some("dlv_00001"))).await;
+    let keys: BTreeSet<_> = seen.iter().filter_map(|arrival| arrival.key.clone()).collect();
+    assert_eq!(keys.into_iter().collect::<Vec<_>>(), ["dlv_00000", "dlv_00001"]);
+    running.stop().await;
+    assert_eq!(waiting(&url, queue).await, 0);
+    delete(&url, queue).await;
+}
+
+#[tokio::test]
+async fn sends_caught_in_a_broker_stop_are_unknown_or_not_sent_and_never_confirmed_wrongly() {
+    let Some(url) = address() else { return };
+    let _turn = TURN.lock().await;
+    let queue = "xd-storm";
+    delete(&url, queue).await;
+    let sink = Arc::new(sink(&url, queue, true));
+    assert_eq!(sink.send(&outgoing(0)).await, Answer::Confirmed);
+    let confirmed = watch::Sender::new(1_u32);
+    let mut workers = JoinSet::new();
+    for worker in 1..=16_usize {
+        let (sink, confirmed) = (sink.clone(), confirmed.clone());
+        workers.spawn(async move {
+            for number in 0.. {
+                match sink.send(&outgoing(worker * 100_000 + number)).await {
+                    Answer::Confirmed => confirmed.send_modify(|count| *count += 1),
+                    Answer::Unknown { .. } | Answer::NotSent { .. } => return,
+                    other => panic!("{other:?}"),
+                }
+            }
+        });
+    }
+    confirmed.subscribe().wait_for(|count| *count > 200).await.expect("the workers run");
+    if let Some(away) = Away::begin() {
+        while let Some(worker) = workers.join_next().await {
+            worker.expect("only honest answers");
+        }
+        drop(away);
+        assert!(waiting(&url, queue).await >= *confirmed.borrow(), "what was confirmed is there");
+    } else {
+        workers.shutdown().await;
+    }
+    delete(&url, queue).await;
+}
+
+#[tokio::test]
+async fn a_broker_under_alarm_is_not_sent_to_and_is_used_again_afterwards() {
+    let Some(url) = address() else { return };
+    let _turn = TURN.lock().await;
+    let queue = "xd-alarm";
+    delete(&url, queue).await;
+    let config = AmqpOutConfig {
+        url: url.clone(),
+        routing_key: queue.to_owned(),
+        declare: true,
+        confirm_timeout_ms: 1_000,
+        ..AmqpOutConfig::default()
+    };
+    let sink = AmqpSink::new(&config).expect("good settings");
+    assert_eq!(sink.send(&outgoing(0)).await, Answer::Confirmed);
+    if control(&["set_vm_memory_high_watermark", "0"]) {
+        // the broker blocks a connection at its first publication under alarm: that one's fate is unknown
+        let first = sink.send(&outgoing(1)).await;
+        assert!(matches!(first, Answer::Unknown { .. }), "{first:?}");
+        let second = sink.send(&outgoing(2)).await;
+        assert!(matches!(second, Answer::NotSent { .. }), "{second:?}");
+        control(&["set_vm_memory_high_watermark", "0.4"]);
+        let mut pace = tokio::time::interval(Duration::from_millis(100));
+        let mut answer = second;
+        while matches!(answer, Answer::NotSent { .. }) {
+            pace.tick().await;
+            answer = sink.send(&outgoing(2)).await;
+        }
+        assert_eq!(answer, Answer::Confirmed);
+    }
+    delete(&url, queue).await;
+}
+
+#[tokio::test]
+async fn without_a_broker_nothing_is_sent() {
+    let url = Secret::new("amqp://127.0.0.1:1/%2f");
+    let answer = sink(&url, "any", false).send(&outgoing(0)).await;
+    assert!(matches!(answer, Answer::NotSent { .. }), "{answer:?}");
+}

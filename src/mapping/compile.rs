@@ -649,7 +649,7 @@ fn literal_kind(text: &str, plain: bool) -> LiteralKind {
     match text {
         _ if !plain => LiteralKind::Text,
         "true" | "false" => LiteralKind::Boolean,
-        _ if super::run::is_json_number(text) => LiteralKind::Number,
+        _ if super::shape::is_json_number(text) => LiteralKind::Number,
         _ => LiteralKind::Text,
     }
 }

@@ -30,6 +30,12 @@ pub enum StartError {
         /// Why not.
         error: std::io::Error,
     },
+    /// The operations listener would be open to others.
+    #[error(
+        "operations.listen is {0}, which others may reach, and it shows business documents without asking who they are; \
+         use a loopback address, or set operations.remote = true behind a proxy that asks"
+    )]
+    Exposed(std::net::SocketAddr),
     /// A sink cannot be built.
     #[error("{0}")]
     Sink(Box<Problem>),

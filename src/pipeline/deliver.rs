@@ -90,9 +90,18 @@ impl Delivering {
 
     async fn deliver(&self, leased: Leased) {
         let id = leased.id.clone();
-        if let Err(error) = self.step(leased).await {
-            // The lease stays with this process; a store that fails for good ends it, and the next one begins anew.
-            tracing::error!(delivery = id, code = error.problem().code.id, "not recorded: {}", error.problem().text);
+        let Err(mut error) = self.step(leased).await else { return };
+        tracing::error!(delivery = id, code = error.problem().code.id, "not recorded: {}", error.problem().text);
+        // A store that is full gives the delivery back when it can write again; one that failed for good ends the
+        // process, and the next one begins anew. Bytes that were sent without a record are kept, so that the next
+        // attempt knows they may have arrived.
+        while matches!(error, StoreError::Unavailable(_)) {
+            tokio::time::sleep(PAUSE).await;
+            let now = self.hub.clock.now();
+            match self.hub.store.hold(&id, Hold::Later { due_at: now }, now).await {
+                Ok(()) => return,
+                Err(again) => error = again,
+            }
         }
     }
 
@@ -150,7 +159,16 @@ impl Delivering {
         let answer = sink.send(&outgoing).await;
         let took = hub.clock.monotonic().saturating_sub(began);
         histogram!(metric::ATTEMPT_SECONDS, "destination" => self.destination.clone()).record(took.as_secs_f64());
-        let verdict = self.understand(&catalog, &system, &leased, &output, &answer, may_have_arrived);
+        let understood = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            self.understand(&catalog, &system, &leased, &output, &answer, may_have_arrived)
+        }));
+        let verdict = understood.unwrap_or_else(|_| Verdict {
+            outcome: AttemptOutcome::Unknown,
+            why: "reading the reply failed in a way the program did not foresee".to_owned(),
+            after: None,
+            xref: None,
+            code: code::POISON,
+        });
         self.record(&leased, &system, started_at, answer, verdict).await
     }
 

@@ -12,6 +12,8 @@ mod explanation;
 mod failure;
 mod plan;
 mod run;
+mod scope;
+mod shape;
 mod source;
 mod template;
 #[cfg(test)]
@@ -23,7 +25,7 @@ pub use case::{Context, Difference, Expectation, compare, judge};
 pub use code::CODES;
 pub use explanation::{CodeUse, Explanation, FieldExplanation, RulePlace, SourceField, XrefUse};
 pub use failure::{Failure, MissingCode, MissingXref};
-pub use run::Answers;
+pub use scope::Answers;
 pub use source::Source;
 pub use template::{Questions, Template, TemplateScope};
 

@@ -147,10 +147,10 @@ fn every_problem_of_a_bad_mapping_is_reported_where_it_stands() {
             ],
         ),
         (
-            "output:\n  doc:\n    row:\n      $eech: =Order/Line\n      $sort: =Item\n      item: =Itm\n      sum: abc\n      '@no': 1\n    head: {code: =Order/Number, dept: =(, '@versoin': 1}\n",
+            "output:\n  doc:\n    row:\n      $eech: =Order/Line\n      $merge: =Item\n      item: =Itm\n      sum: abc\n      '@no': 1\n    head: {code: =Order/Number, dept: =(, '@versoin': 1}\n",
             &[
                 "m.yaml:8:7 (output.doc.row.$eech): error XD-M002: there is no instruction `$eech` (did you mean `$each`?)",
-                "m.yaml:9:7 (output.doc.row.$sort): error XD-M003: `$sort` is not supported yet",
+                "m.yaml:9:7 (output.doc.row.$merge): error XD-M003: `$merge` is not supported yet",
                 "m.yaml:11:12 (output.doc.row.sum): error XD-M007: `abc` does not fit the target: it is not a decimal number",
                 "m.yaml:13:",
                 "error XD-X001: ",
@@ -283,6 +283,18 @@ fn an_assertion_rejects_with_the_mappings_own_words() {
     let failure = apply(&body, ORDER).expect_err("rejected");
     assert_eq!(failure.lines(), ["assertion: more than two lines"]);
     assert_eq!(failure.to_string(), "m.yaml:6:12 (/Order): error XD-M024: more than two lines");
+}
+
+#[test]
+fn items_are_sorted_and_the_first_branch_that_holds_is_taken() {
+    let body = BODY.replace("$if: =Quantity ne 0", "$sort: =number(Price)").replace(
+        "code: =Order/Number",
+        "code: {$choose: [{when: =Order/Note, then: N}, {when: =Order/Line, then: L}, {otherwise: O}]}",
+    );
+    let shown = written(&apply(&body, ORDER).expect("mapped"), Syntax::Xml);
+    assert!(shown.contains("<code>L</code>"), "{shown}");
+    let items: Vec<&str> = shown.split("<item>").skip(1).map(|rest| &rest[..1]).collect();
+    assert_eq!(items, ["z", "x", "y"]);
 }
 
 #[test]

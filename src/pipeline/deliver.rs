@@ -12,7 +12,9 @@ use crate::{
     catalog::{Catalog, System},
     format::{ReadOptions, Syntax, charset_of_media_type, read},
     profile::{Meaning, Outcome as ReplyOutcome},
-    store::{AttemptOutcome, Hold, Leased, NewAttempt, NewXref, Next, Output, Reason, StoreError, WaitKey},
+    store::{
+        AttemptOutcome, Hold, Leased, NewAttempt, NewXref, Next, Output, Reason, Store, StoreError, WaitKey, XrefKey,
+    },
     telemetry::metric,
     transport::{
         Answer, Outgoing,

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, a module per area.
 
+mod crash;
 mod transport_amqp;
 
 /// A service's address from the environment.

@@ -1,5 +1,10 @@
 //! The integration tests: one binary, a module per area.
 
+mod equal_forms;
 mod http_in;
+mod reload;
+mod replies;
 mod support;
 mod transport_amqp;
+mod two_stores;
+mod waiting;

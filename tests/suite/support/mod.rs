@@ -69,3 +69,19 @@ pub fn message(name: &str) -> Vec<u8> {
 pub fn message_text(name: &str) -> String {
     String::from_utf8(message(name)).expect("the message is UTF-8")
 }
+
+/// The texts of the elements of a name without attributes, in order, as written in the XML.
+pub fn texts<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    xml.split(&open).skip(1).filter_map(|rest| rest.split_once(&close)).map(|(text, _)| text).collect()
+}
+
+/// An order for a customer of S01, told apart by its number.
+pub fn order(number: &str, customer: &str) -> Vec<u8> {
+    message_text("order-before-customer.xml").replace("SO-2026-0005", number).replace("C-1009", customer).into_bytes()
+}
+
+/// A customer of S01.
+pub fn customer(id: &str) -> Vec<u8> {
+    message_text("customer-C-1009.xml").replace("C-1009", id).into_bytes()
+}

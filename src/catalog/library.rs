@@ -56,7 +56,10 @@ impl Library {
     #[must_use]
     pub fn shown(&self, path: &str) -> Arc<str> {
         match &self.folder {
-            Some(folder) if folder.join(path).is_file() => folder.join(path).to_string_lossy().into(),
+            Some(folder) if folder.join(path).is_file() => {
+                let full = folder.join(path);
+                full.strip_prefix(".").unwrap_or(&full).to_string_lossy().into()
+            }
             _ => format!("(shipped) {path}").into(),
         }
     }

@@ -46,8 +46,8 @@ impl Common {
             load(&Layers { file, environment, flags }).map_err(|problems| Failed::new(Exit::Usage, problems))?;
         let folder = path.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder {
-            settings.hub.data = folder.join(&settings.hub.data);
-            settings.hub.content = folder.join(&settings.hub.content);
+            settings.hub.data = plain(&folder.join(&settings.hub.data));
+            settings.hub.content = plain(&folder.join(&settings.hub.content));
         }
         Ok(settings)
     }
@@ -60,6 +60,11 @@ impl Common {
             None => self.settings().map(|settings| settings.hub.language).unwrap_or_default(),
         }
     }
+}
+
+/// A path without `.` inside, as people write it.
+fn plain(path: &Path) -> PathBuf {
+    path.components().collect()
 }
 
 fn find(start: &Path) -> Option<PathBuf> {

@@ -59,7 +59,10 @@ pub fn load(layers: &Layers) -> Result<Settings, Problems> {
         }
     }
     for (key, value) in &layers.flags {
-        builder = set(builder, key, value, "a flag")?;
+        let place = Place::default().with_path(format!("--set {key}"));
+        if check_known(key, &known, "", &place, &mut problems) {
+            builder = set(builder, key, value, "a flag")?;
+        }
     }
     if problems.has_errors() {
         return Err(problems);
@@ -177,6 +180,9 @@ mod tests {
         );
         let environment = vec![("CROSSDOCK__HUB__NAM".to_owned(), "x".to_owned())];
         let problems = load(&Layers { environment, ..Layers::default() }).expect_err("refused");
+        assert!(problems.to_string().contains("did you mean `hub.name`?"), "{problems}");
+        let flags = vec![("hub.nmae".to_owned(), "x".to_owned())];
+        let problems = load(&Layers { flags, ..Layers::default() }).expect_err("refused");
         assert!(problems.to_string().contains("did you mean `hub.name`?"), "{problems}");
     }
 

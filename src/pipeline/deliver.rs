@@ -136,7 +136,7 @@ impl Delivering {
                     if let Hold::Wait { reason, .. } | Hold::Park { reason } = &hold {
                         tracing::warn!(
                             delivery = leased.id,
-                            message = leased.message.id,
+                            message_id = leased.message.id,
                             destination = leased.destination,
                             code = reason.code,
                             "held: {}",
@@ -341,7 +341,7 @@ impl Delivering {
             .increment(1);
         tracing::info!(
             delivery = leased.id,
-            message = leased.message.id,
+            message_id = leased.message.id,
             destination = leased.destination,
             outcome = attempt.outcome.as_str(),
             "attempt {}",

@@ -134,7 +134,7 @@ impl Intake for JournalIntake {
                 } else {
                     counter!(metric::ACCEPTED, "system" => system_id, "transport" => transport).increment(1);
                 }
-                tracing::debug!(message = accepted.id, duplicate, "accepted");
+                tracing::debug!(message_id = accepted.id, duplicate, "accepted");
                 Verdict::Accepted { message_id: accepted.id, duplicate }
             }
             Err(error) => {

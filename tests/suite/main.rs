@@ -1,7 +1,22 @@
 //! The integration tests: one binary, a module per area.
 
+mod check_command;
 mod crash;
+mod demo_command;
+mod equal_forms;
+mod error_pages;
+mod file_transport;
+mod http_in;
+mod map_command;
+mod reload;
+mod replies;
+mod schemas;
+mod send_command;
+mod support;
+mod test_command;
 mod transport_amqp;
+mod two_stores;
+mod waiting;
 
 /// A service's address from the environment.
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]

@@ -196,7 +196,8 @@ impl Delivering {
                 let text = format!("route `{route}` does not lead to `{}` any more", system.id);
                 return Err(Stop::Problem("no-route", Problem::new(code::GONE, text)));
             };
-            map(&catalog, &Facts::of(&message), target, &system, &decoded, &xrefs, &limits, None)
+            let facts = Facts { date: decoded.date.clone(), ..Facts::of(&message) };
+            map(&catalog, &facts, target, &system, &decoded, &xrefs, &limits, None)
         });
         let stop = match run.await {
             Ok(Ok(mapped)) => return Ok(Ok(mapped)),

@@ -24,6 +24,8 @@ pub struct Facts {
     pub document_type: String,
     /// Its business key.
     pub business_key: Option<String>,
+    /// The document's own day, `YYYY-MM-DD`; without one, the day of receipt in UTC stands for it.
+    pub date: Option<String>,
 }
 
 impl Facts {
@@ -37,6 +39,7 @@ impl Facts {
             site: message.site.clone(),
             document_type: message.document_type.clone(),
             business_key: message.business_key.clone(),
+            date: None,
         }
     }
 }
@@ -71,7 +74,8 @@ impl<'a> RunHost<'a> {
     /// The outside for mapping a message for a target system.
     #[must_use]
     pub fn new(catalog: &'a Catalog, facts: &'a Facts, target: &'a System, xrefs: &'a dyn Xrefs) -> Self {
-        let date = facts.received.to_string().chars().take(10).collect();
+        let date = facts.date.as_deref().map_or_else(|| facts.received.to_string(), ToOwned::to_owned);
+        let date = date.chars().take(10).collect();
         Self { catalog, facts, target, date, xrefs, failed: RefCell::default() }
     }
 

@@ -69,7 +69,7 @@ impl Transforming {
         let stored = planned.into_iter().map(|(message, plan)| async move {
             if let Decision::Park(reason) = &plan.decision {
                 counter!(metric::PARKED, "code" => reason.code.clone()).increment(1);
-                tracing::warn!(message, code = reason.code, "parked: {}", reason.text);
+                tracing::warn!(message_id = message, code = reason.code, "parked: {}", reason.text);
             }
             self.hub.store.plan(&message, plan, now).await
         });

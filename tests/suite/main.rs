@@ -1,5 +1,6 @@
 //! The integration tests: one binary, a module per area.
 
+mod bad_messages;
 mod check_command;
 mod demo_command;
 mod equal_forms;
@@ -7,6 +8,8 @@ mod error_pages;
 mod file_transport;
 mod http_in;
 mod map_command;
+
+mod operations;
 mod reload;
 mod replies;
 mod schemas;

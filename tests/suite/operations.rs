@@ -99,11 +99,17 @@ fn no_log_line_holds_a_payload_or_a_secret() {
 fn unknown_things_are_problem_documents() {
     let (hub, ..) = busy();
     let http = crate::support::Http::new();
-    for (path, status) in [("/api/v1/messages/msg_0", 404), ("/api/v1/messages?state=lost", 400)] {
+    for (path, status) in [
+        ("/api/v1/messages/msg_0", 404),
+        ("/api/v1/message", 404),
+        ("/api/v1/messages?state=lost", 400),
+        ("/api/v1/messages?sate=parked", 400),
+        ("/api/v1/messages?limit=many", 400),
+    ] {
         let reply = http.get(&format!("{}{path}", hub.operations()), &[]).expect("an answer");
         assert_eq!((reply.status, reply.header("content-type")), (status, Some("application/problem+json")), "{path}");
         let body = reply.json();
-        for key in ["type", "title", "status", "detail", "code"] {
+        for key in ["type", "title", "status", "detail", "instance", "code"] {
             assert!(!body[key].is_null(), "{path}: no `{key}`: {body:#}");
         }
     }

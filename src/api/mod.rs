@@ -3,8 +3,10 @@
 //! It stands apart from the way messages come in: another listener, by default on loopback, because whoever reaches it
 //! may read business documents. It shows what the store says and decides nothing.
 
+mod code;
 mod router;
 mod view;
 
+pub use code::CODES;
 pub use router::{Operations, router};
 pub use view::{counts_json, message_json, summary_json};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
-    http::{StatusCode, header},
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -13,9 +13,13 @@ use metrics::gauge;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::view::{counts_json, message_json, summary_json};
+use super::{
+    code,
+    view::{counts_json, message_json, summary_json},
+};
 use crate::{
-    store::{DeliveryState, MessageFilter, MessageState, Store, StoreError},
+    base::Code,
+    store::{DeliveryState, MessageFilter, MessageState, NOT_FOUND, Store, StoreError},
     telemetry::{Metrics, metric},
 };
 
@@ -37,6 +41,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/api/v1/counts", get(counts))
         .route("/api/v1/messages", get(messages))
         .route("/api/v1/messages/{id}", get(message))
+        .fallback(unknown_path)
         .with_state(operations)
 }
 
@@ -51,7 +56,7 @@ async fn ready(State(operations): State<Operations>) -> Response {
     }
 }
 
-async fn metrics_text(State(operations): State<Operations>) -> Response {
+async fn metrics_text(State(operations): State<Operations>, uri: Uri) -> Response {
     let Some(metrics) = &operations.metrics else { return StatusCode::NOT_FOUND.into_response() };
     match operations.store.counts().await {
         Ok(counts) => {
@@ -65,7 +70,7 @@ async fn metrics_text(State(operations): State<Operations>) -> Response {
                 gauge!(metric::DELIVERIES, &labels).set(number(row.count));
             }
         }
-        Err(error) => return problem(&error),
+        Err(error) => return problem(&error, &uri),
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()).into_response()
 }
@@ -76,10 +81,10 @@ fn number(count: u64) -> f64 {
     count as f64
 }
 
-async fn counts(State(operations): State<Operations>) -> Response {
+async fn counts(State(operations): State<Operations>, uri: Uri) -> Response {
     match operations.store.counts().await {
         Ok(counts) => Json(counts_json(&counts)).into_response(),
-        Err(error) => problem(&error),
+        Err(error) => problem(&error, &uri),
     }
 }
 
@@ -96,7 +101,15 @@ struct ListQuery {
     limit: Option<usize>,
 }
 
-async fn messages(State(operations): State<Operations>, Query(query): Query<ListQuery>) -> Response {
+async fn messages(
+    State(operations): State<Operations>,
+    uri: Uri,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => return refuse(400, code::BAD_QUERY, &rejection.body_text(), &uri),
+    };
     let mut filter = MessageFilter {
         system: query.system,
         document_type: query.document_type,
@@ -108,9 +121,7 @@ async fn messages(State(operations): State<Operations>, Query(query): Query<List
         filter.delivery_state = DeliveryState::parse(state).filter(|_| state != "parked");
         filter.state = MessageState::parse(state);
         if filter.state.is_none() && filter.delivery_state.is_none() {
-            let body =
-                json!({"title": "unknown state", "status": 400, "detail": format!("there is no state `{state}`")});
-            return (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, PROBLEM)], Json(body)).into_response();
+            return refuse(400, code::BAD_QUERY, &format!("there is no state `{state}`"), &uri);
         }
     }
     match operations.store.messages(&filter, query.cursor, query.limit.unwrap_or(50).clamp(1, 200)).await {
@@ -118,11 +129,12 @@ async fn messages(State(operations): State<Operations>, Query(query): Query<List
             let items: Vec<_> = page.items.iter().map(summary_json).collect();
             Json(json!({"items": items, "next_cursor": page.next})).into_response()
         }
-        Err(error) => problem(&error),
+        Err(error) => problem(&error, &uri),
     }
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ShowQuery {
     #[serde(default)]
     content: bool,
@@ -131,22 +143,39 @@ struct ShowQuery {
 async fn message(
     State(operations): State<Operations>,
     Path(id): Path<String>,
-    Query(query): Query<ShowQuery>,
+    uri: Uri,
+    query: Result<Query<ShowQuery>, QueryRejection>,
 ) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => return refuse(400, code::BAD_QUERY, &rejection.body_text(), &uri),
+    };
     match operations.store.message(&id).await {
         Ok(Some(view)) => Json(message_json(&view, query.content)).into_response(),
-        Ok(None) => {
-            let body = json!({"title": "not found", "status": 404, "detail": "there is no such message or delivery"});
-            (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, PROBLEM)], Json(body)).into_response()
-        }
-        Err(error) => problem(&error),
+        Ok(None) => refuse(404, NOT_FOUND, "there is no message or delivery of this id", &uri),
+        Err(error) => problem(&error, &uri),
     }
 }
 
-const PROBLEM: &str = "application/problem+json";
+async fn unknown_path(uri: Uri) -> Response {
+    refuse(404, code::UNKNOWN_PATH, "health, metrics and messages are shown here, but nothing at this path", &uri)
+}
 
-fn problem(error: &StoreError) -> Response {
+fn problem(error: &StoreError, uri: &Uri) -> Response {
     let problem = error.problem();
-    let body = json!({"title": problem.code.title, "status": 503, "code": problem.code.id, "detail": problem.text});
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::CONTENT_TYPE, PROBLEM)], Json(body)).into_response()
+    refuse(503, problem.code, &problem.text, uri)
+}
+
+/// A problem document (RFC 9457).
+fn refuse(status: u16, code: Code, detail: &str, uri: &Uri) -> Response {
+    let body = json!({
+        "type": format!("urn:crossdock:error:{}", code.id),
+        "title": code.title,
+        "status": status,
+        "detail": detail,
+        "instance": uri.path(),
+        "code": code.id,
+    });
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
 }

@@ -26,6 +26,7 @@ pub struct Arguments {
 #[must_use]
 pub fn codes() -> Vec<Code> {
     let mut all: Vec<Code> = [
+        crate::api::CODES,
         crate::catalog::CODES,
         crate::config::CODES,
         crate::content::CODES,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-pub use code::CODES;
+pub use code::{CODES, NOT_FOUND};
 pub use delivery::{
     AttemptOutcome, AttemptView, Decision, DeliveryState, DeliveryView, Hold, Leased, NewAttempt, NewDelivery, Next,
     Output, Plan, Recorded, Release, Released, Start,

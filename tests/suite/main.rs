@@ -1,5 +1,6 @@
 //! The integration tests: one binary, a module per area.
 
+mod bad_messages;
 mod check_command;
 mod crash;
 mod demo_command;
@@ -8,6 +9,8 @@ mod error_pages;
 mod file_transport;
 mod http_in;
 mod map_command;
+
+mod operations;
 mod reload;
 mod replies;
 mod schemas;

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, a module per area.
 
+mod acts;
 mod bad_messages;
 mod check_command;
 mod crash;

@@ -81,15 +81,20 @@ impl AmqpSource {
     /// Connects and begins to consume. Nothing is held yet, so this may be given up at any time.
     async fn open(&self) -> Result<Session, Fault> {
         let connection = self.broker.connect(&format!("from {}", self.config.queue)).await?;
-        amqp_link::ensure_queue(&connection, &self.config.queue, self.config.declare).await?;
-        let channel = amqp_link::channel(&connection).await?;
         let what = format!("queue `{}`", self.config.queue);
-        amqp_link::answered(channel.basic_qos(self.config.prefetch, BasicQosOptions::default()).await, &what)?;
+        let begun = amqp_link::within(&what, self.begin_consuming(&connection, &what)).await;
+        begun.map(|(channel, consumer)| Session { connection, channel, consumer })
+    }
+
+    async fn begin_consuming(&self, connection: &Connection, what: &str) -> Result<(Channel, Consumer), Fault> {
+        amqp_link::ensure_queue(connection, &self.config.queue, self.config.declare).await?;
+        let channel = amqp_link::channel(connection).await?;
+        amqp_link::answered(channel.basic_qos(self.config.prefetch, BasicQosOptions::default()).await, what)?;
         let queue = self.config.queue.as_str().into();
         let options = BasicConsumeOptions::default();
         let consumer = channel.basic_consume(queue, "".into(), options, FieldTable::default()).await;
-        let consumer = amqp_link::answered(consumer, &what)?;
-        Ok(Session { connection, channel, consumer })
+        let consumer = amqp_link::answered(consumer, what)?;
+        Ok((channel, consumer))
     }
 
     /// Consumes until the end.
@@ -97,8 +102,12 @@ impl AmqpSource {
         let end = self.drain(intake, &mut session.consumer, shutdown).await;
         if !matches!(end, End::Lost(_)) {
             // whatever was handed out and not settled goes back to the queue with the connection
-            let _ = session.channel.basic_cancel(session.consumer.tag(), BasicCancelOptions::default()).await;
-            let _ = session.connection.close(200, "done".into()).await;
+            let farewell = async {
+                let _ = session.channel.basic_cancel(session.consumer.tag(), BasicCancelOptions::default()).await;
+                let _ = session.connection.close(200, "done".into()).await;
+                Ok(())
+            };
+            let _ = amqp_link::within("closing", farewell).await;
         }
         end
     }
@@ -126,7 +135,7 @@ impl AmqpSource {
         while let Some((acker, verdict)) = accepting.next().await {
             if !matches!(verdict, Verdict::Unavailable { .. }) {
                 // one by one: an earlier message may be unsettled; on a lost connection the broker asks again anyway
-                let _ = acker.ack(BasicAckOptions::default()).await;
+                let _ = acknowledge(&acker, BasicAckOptions::default()).await;
             }
         }
         end
@@ -193,11 +202,16 @@ async fn settle(first: (Acker, Verdict), accepting: &mut FuturesOrdered<Acceptin
         next = accepting.next().now_or_never().flatten();
     }
     if let Some(acker) = last
-        && let Err(error) = acker.ack(BasicAckOptions { multiple: true }).await
+        && let Err(fault) = acknowledge(&acker, BasicAckOptions { multiple: true }).await
     {
-        return Some(End::Lost(error.to_string()));
+        return Some(End::Lost(fault.why()));
     }
     end
+}
+
+async fn acknowledge(acker: &Acker, options: BasicAckOptions) -> Result<(), Fault> {
+    let ack = async { amqp_link::answered(acker.ack(options).await, "an acknowledgement").map(drop) };
+    amqp_link::within("an acknowledgement", ack).await
 }
 
 fn text(value: &AMQPValue) -> Option<String> {

@@ -14,8 +14,16 @@ use tokio::time::timeout;
 use super::code;
 use crate::base::{Problem, Secret};
 
-/// Time for connection, TLS and login.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for connection, TLS and login; and for each exchange of words with the broker, which may never end when the
+/// connection is lost in the middle of it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bounds an exchange with the broker.
+pub(super) async fn within<T>(what: &str, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    timeout(PATIENCE, work)
+        .await
+        .unwrap_or_else(|_| Err(Fault::Down(format!("{what}: no answer within {} s", PATIENCE.as_secs()))))
+}
 
 /// Why a queue or exchange cannot be used now.
 #[derive(Clone, Debug)]
@@ -61,11 +69,11 @@ impl Broker {
         // someone else may have chosen the process's provider already; it is the same one
         let _ = rustls::crypto::ring::default_provider().install_default();
         let properties = ConnectionProperties::default().with_connection_name(format!("crossdock {purpose}").into());
-        match timeout(CONNECT_TIMEOUT, Connection::connect(self.url.expose(), properties)).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(Fault::Down(format!("{}: {error}", self.shown))),
-            Err(_) => Err(Fault::Down(format!("{}: no answer within {} s", self.shown, CONNECT_TIMEOUT.as_secs()))),
-        }
+        within(&self.shown, async {
+            let connected = Connection::connect(self.url.expose(), properties).await;
+            connected.map_err(|error| Fault::Down(format!("{}: {error}", self.shown)))
+        })
+        .await
     }
 }
 

@@ -101,11 +101,14 @@ impl AmqpSink {
 
     async fn connect(&self) -> Result<Arc<Live>, Fault> {
         let connection = self.broker.connect(&format!("to {}", self.target())).await?;
-        if self.config.exchange.is_empty() {
-            amqp_link::ensure_queue(&connection, &self.config.routing_key, self.config.declare).await?;
-        } else {
-            amqp_link::ensure_exchange(&connection, &self.config.exchange).await?;
-        }
+        amqp_link::within(&self.target(), async {
+            if self.config.exchange.is_empty() {
+                amqp_link::ensure_queue(&connection, &self.config.routing_key, self.config.declare).await
+            } else {
+                amqp_link::ensure_exchange(&connection, &self.config.exchange).await
+            }
+        })
+        .await?;
         Ok(Arc::new(Live { connection, idle: SyncMutex::new(Vec::new()) }))
     }
 
@@ -157,7 +160,7 @@ impl Sink for AmqpSink {
                 why: format!("{}: the broker takes nothing now (alarm)", self.broker.describe()),
             };
         }
-        let channel = match live.channel().await {
+        let channel = match amqp_link::within("a channel", live.channel()).await {
             Ok(channel) => channel,
             Err(fault) => return not_sent(fault),
         };

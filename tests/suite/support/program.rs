@@ -69,6 +69,7 @@ fn append(path: &Path) -> File {
 }
 
 impl Drop for Program {
+    #[expect(clippy::print_stderr, reason = "a failed test shows what its programs said")]
     fn drop(&mut self) {
         self.kill();
         if thread::panicking() {

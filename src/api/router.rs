@@ -33,7 +33,6 @@ pub struct Operations {
 }
 
 /// `/livez`, `/readyz`, `/metrics`, `/api/v1/…`.
-#[must_use]
 pub fn router(operations: Operations) -> Router {
     Router::new()
         .route("/livez", get(|| async { Json(json!({"status": "ok"})) }))

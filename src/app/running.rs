@@ -58,6 +58,9 @@ impl Running {
     /// # Errors
     /// When the journal will not open, an address is taken, or a sink cannot be built.
     pub async fn start(settings: Settings, catalog: Catalog, metrics: Option<Metrics>) -> Result<Self, StartError> {
+        if !settings.operations.listen.ip().is_loopback() && !settings.operations.remote {
+            return Err(StartError::Exposed(settings.operations.listen));
+        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let ids = Ids::new(clock.clone(), random.clone());

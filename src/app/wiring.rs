@@ -7,7 +7,7 @@ use crate::{
     base::{Clock, Problem, Problems},
     catalog::{Catalog, Library, SinkConfig},
     config::Settings,
-    store::{SqliteReader, StoreError},
+    store::{SqliteReader, SqliteStore, StoreError},
     transport::{AmqpSink, FileSink, HttpInConfig, HttpSink, Sink},
 };
 
@@ -30,6 +30,12 @@ pub enum StartError {
         /// Why not.
         error: std::io::Error,
     },
+    /// The operations listener would be open to others.
+    #[error(
+        "operations.listen is {0}, which others may reach, and it shows business documents without asking who they are; \
+         use a loopback address, or set operations.remote = true behind a proxy that asks"
+    )]
+    Exposed(std::net::SocketAddr),
     /// A sink cannot be built.
     #[error("{0}")]
     Sink(Box<Problem>),
@@ -48,6 +54,16 @@ pub fn load_catalog(settings: &Settings) -> (Catalog, Problems) {
 /// When there is no journal yet, or it cannot be read.
 pub async fn open_reader(settings: &Settings) -> Result<SqliteReader, StoreError> {
     SqliteReader::open(Path::new(&settings.hub.data)).await
+}
+
+/// Opens the journal for acts of an operator, as the only process on it.
+///
+/// # Errors
+/// When there is none, or a hub is running on it.
+pub async fn open_store(settings: &Settings) -> Result<SqliteStore, StoreError> {
+    // Opening for writing would make a new journal; an operator wants the one there is.
+    open_reader(settings).await?.close().await;
+    SqliteStore::open(&settings.hub.data, "").await
 }
 
 /// The ways out of every system that has one.

@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{
-    Common, Exit, Failed,
-    context::{Context, TrialHost},
+    Common, Exit, Failed, context,
     map::{in_file, input},
-    outcome::print_json,
+    outcome::{out, print_json},
 };
 use crate::{
     app,
@@ -74,10 +73,10 @@ pub fn test(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> {
                 (true, false) => "ok",
                 (false, _) => "FAILED",
             };
-            println!("{word}\t{}", case.name);
-            case.problems.iter().for_each(|problem| println!("\t{problem}"));
+            out(format_args!("{word}\t{}", case.name));
+            case.problems.iter().for_each(|problem| out(format_args!("\t{problem}")));
         }
-        println!("{} passed, {failed} failed", ran.len() - failed);
+        out(format_args!("{} passed, {failed} failed", ran.len() - failed));
     }
     if ran.is_empty() {
         let text = format!("no case found under {}", settings.hub.content.join("mappings").display());
@@ -112,12 +111,9 @@ fn either(folder: &Path, stem: &str) -> Option<PathBuf> {
 /// Runs one case; whether an expectation was written.
 fn run(catalog: &Catalog, folder: &Path, update: bool, limits: &Limits) -> Result<bool, Vec<String>> {
     let one = |text: String| vec![text];
-    let context_file = folder.join("context.yaml");
-    let context = Context::read(&context_file)
+    let context = context::read(&folder.join("context.yaml"))
         .map_err(|problems| problems.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let Some(name) = &context.mapping else {
-        return Err(one(format!("{}: the key `mapping` says what the case tests", context_file.display())));
-    };
+    let name = &context.mapping;
     let Some(mapping) = catalog.mapping(name) else {
         return Err(one(format!("there is no usable mapping `{name}`; see `crossdock check`")));
     };
@@ -127,8 +123,7 @@ fn run(catalog: &Catalog, folder: &Path, update: bool, limits: &Limits) -> Resul
     let bytes = std::fs::read(&input_file).map_err(|error| one(format!("{}: {error}", input_file.display())))?;
     let document =
         input(catalog, mapping, &bytes, limits).map_err(|problem| one(in_file(problem, &input_file).to_string()))?;
-    let host = TrialHost::new(&context, None, false);
-    let outcome = mapping.apply(&document, &host, limits, None);
+    let outcome = mapping.apply(&document, &context, limits, None);
     let problems_file = folder.join("problems.txt");
     match outcome {
         Err(failure) => {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     Common, Exit, Failed,
-    outcome::{print_json, problem_json, show_problems},
+    outcome::{out, print_json, problem_json, show_problems},
 };
 use crate::{app, config};
 
@@ -46,13 +46,13 @@ pub fn check(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> {
     } else {
         show_problems(&problems.0);
         let errors = problems.0.iter().filter(|problem| problem.severity == crate::base::Severity::Error).count();
-        println!(
+        out(format_args!(
             "{} systems, {} routes, {} mappings: {errors} errors, {} warnings",
             counted.0,
             counted.1,
             counted.2,
             problems.0.len() - errors
-        );
+        ));
     }
     Ok(if found { Exit::Problems } else { Exit::Ok })
 }

@@ -18,8 +18,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Common, Exit, Failed,
-    messages::{shown, why},
-    outcome::{print_json, say},
+    messages::{held_because, shown},
+    outcome::{out, print_json, say},
     send::summary,
     simulate::partner,
 };
@@ -147,14 +147,14 @@ pub async fn demo(common: &Common, arguments: &Arguments) -> Result<Exit, Failed
     let stage = Stage::set(common, &arguments.folder, &content).await?;
     let language = stage.language;
     if !common.json {
-        println!(
+        out(format_args!(
             "{}\n",
             say(
                 language,
                 "Crossdock demo: a CRM sends customers and orders of three stores; two simulated U8 ERPs take them.",
                 "Crossdock 演示：集团 CRM 发送三家门店的客户与订单，由两套模拟 U8 接收。"
             )
-        );
+        ));
     }
     let mut told = Vec::new();
     for (at, step) in STORY.iter().enumerate() {
@@ -179,10 +179,10 @@ pub async fn demo(common: &Common, arguments: &Arguments) -> Result<Exit, Failed
     }
     let wrong: Vec<&str> = wrong.iter().map(|step| step.file).collect();
     if !common.json && wrong.is_empty() && !arguments.once && std::io::stdout().is_terminal() {
-        println!(
+        out(format_args!(
             "{}",
             say(language, "The hub goes on serving; stop it with Ctrl-C.", "中枢继续运行，按 Ctrl-C 结束。")
-        );
+        ));
         drop(tokio::signal::ctrl_c().await);
     }
     stage.strike().await;
@@ -320,18 +320,12 @@ fn came_true(expect: Expect, told: &Told) -> bool {
         Expect::Delivered => standing == Some(Standing::Delivered),
         Expect::DeliveredAfterWaiting => told.waited && standing == Some(Standing::Delivered),
         Expect::Parked(code) => {
-            standing == Some(Standing::Parked) && told.view.as_ref().is_some_and(|view| reason(view).contains(code))
+            standing == Some(Standing::Parked)
+                && told.view.as_ref().is_some_and(|view| held_because(view).contains(code))
         }
         Expect::Refused(status) => told.status == status,
         Expect::Duplicate => told.status == 202 && told.answer["duplicate"] == true,
     }
-}
-
-/// Why a message is held, in one line; empty when it is not.
-fn reason(view: &MessageView) -> String {
-    let own = view.message.reason.as_ref();
-    let held = view.deliveries.iter().filter(|delivery| !delivery.state.is_final());
-    own.or_else(|| held.filter_map(|delivery| delivery.reason.as_ref()).next()).map_or_else(String::new, why)
 }
 
 fn story_json(told: &[Told]) -> Value {
@@ -385,7 +379,7 @@ fn print_story(stage: &Stage, content: &Path, told: &[Told]) {
             None => say(language, "refused", "已拒绝").to_owned(),
             Some(view) => {
                 let waited = say(language, " (waited for its customer)", "（曾等待其客户）");
-                let why = reason(view);
+                let why = held_because(view);
                 let waited = if told.waited { waited } else { "" };
                 format!("{}{waited} {why}", view.standing.as_str())
             }
@@ -403,19 +397,19 @@ fn print_story(stage: &Stage, content: &Path, told: &[Told]) {
             stands,
         ]);
     }
-    println!("{table}\n");
+    out(format_args!("{table}\n"));
     if let Some(order) = told.iter().zip(STORY).find(|(_, step)| step.file == "order-1.xml").map(|(told, _)| told) {
         print_example(language, &stage.messages.join("order-1.xml"), order);
     }
     let count = |partner: &Partner| partner.received().len();
-    println!("{}", say(language, "What the ERPs themselves recorded:", "两套 ERP 自己的记录："));
-    println!("  u8-south {}, u8-east {}\n", count(&stage.south), count(&stage.east));
-    println!("{}", say(language, "Look at each:", "逐条查看："));
+    out(format_args!("{}", say(language, "What the ERPs themselves recorded:", "两套 ERP 自己的记录：")));
+    out(format_args!("  u8-south {}, u8-east {}\n", count(&stage.south), count(&stage.east)));
+    out(format_args!("{}", say(language, "Look at each:", "逐条查看：")));
     let program = std::env::args().next().unwrap_or_else(|| "crossdock".to_owned());
     let settings = content.join(super::settings::FILE);
     let base = format!("{program} --config {}", settings.display());
-    println!("  {base} messages list");
-    println!("  {base} messages list --state parked");
+    out(format_args!("  {base} messages list"));
+    out(format_args!("  {base} messages list --state parked"));
     for told in told {
         let Some(view) = &told.view else { continue };
         if told.answer["duplicate"] == true {
@@ -423,27 +417,27 @@ fn print_story(stage: &Stage, content: &Path, told: &[Told]) {
         }
         let interesting = view.standing != Standing::Delivered || told.waited;
         if interesting {
-            println!("  {base} messages show {} --content", view.message.id);
+            out(format_args!("  {base} messages show {} --content", view.message.id));
         }
     }
-    println!("  {base} messages verify");
+    out(format_args!("  {base} messages verify"));
     let parked = |view: &&MessageView| view.deliveries.iter().any(|delivery| delivery.state == DeliveryState::Parked);
     if told.iter().filter_map(|told| told.view.as_ref()).any(|view| parked(&view)) {
-        println!(
+        out(format_args!(
             "\n{}",
             say(
                 language,
                 "To mend the unmapped department: add its row to codes/department.csv and reload (SIGHUP); the order goes on by itself.",
                 "补全未映射的部门：在 codes/department.csv 中加一行并重新加载（SIGHUP），订单会自动继续。"
             )
-        );
-        println!("  {}", content.join("codes/department.csv").display());
+        ));
+        out(format_args!("  {}", content.join("codes/department.csv").display()));
     }
-    println!("{} crossdock explain XD-D009", say(language, "About any code:", "错误代码说明："));
+    out(format_args!("{} crossdock explain XD-D009", say(language, "About any code:", "错误代码说明：")));
 }
 
 fn print_example(language: Language, input: &Path, order: &Told) {
-    println!("{}", say(language, "One order, in and out:", "一张订单的来与去："));
+    out(format_args!("{}", say(language, "One order, in and out:", "一张订单的来与去：")));
     let lines = |text: &str, most: usize| {
         let all: Vec<&str> = text.lines().collect();
         let mut shown = all.iter().take(most).map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n");
@@ -453,16 +447,25 @@ fn print_example(language: Language, input: &Path, order: &Told) {
         shown
     };
     let read = std::fs::read(input).unwrap_or_default();
-    println!("--- CRM\n{}", lines(&shown(&read), 24));
+    out(format_args!("--- CRM\n{}", lines(&shown(&read), 24)));
     if let Some(delivery) = order.view.as_ref().and_then(|view| view.deliveries.first()) {
         if let Some(output) = &delivery.output {
-            println!("--- {} ({})\n{}", delivery.destination, output.content_type, lines(&shown(&output.bytes), 48));
+            out(format_args!(
+                "--- {} ({})\n{}",
+                delivery.destination,
+                output.content_type,
+                lines(&shown(&output.bytes), 48)
+            ));
         }
         if let Some(attempt) = delivery.attempts.last() {
-            println!("--- {}\n{}", say(language, "its answer", "其回复"), lines(&shown(&attempt.response), 12));
+            out(format_args!(
+                "--- {}\n{}",
+                say(language, "its answer", "其回复"),
+                lines(&shown(&attempt.response), 12)
+            ));
         }
     }
-    println!();
+    out(format_args!(""));
 }
 
 /// Puts the example set-up into the demo's folder; the content folder.

@@ -3,7 +3,10 @@
 use rust_embed::RustEmbed;
 use serde_json::json;
 
-use super::{Common, Exit, Failed, outcome::print_json};
+use super::{
+    Common, Exit, Failed,
+    outcome::{out, print_json},
+};
 use crate::base::{Code, suggest};
 
 #[derive(RustEmbed)]
@@ -64,7 +67,7 @@ pub fn explain(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> {
                 .collect();
             print_json(&json!(list));
         } else {
-            codes().iter().for_each(|code| println!("{}\t{}", code.id, code.title_in(language)));
+            codes().iter().for_each(|code| out(format_args!("{}\t{}", code.id, code.title_in(language))));
         }
         return Ok(Exit::Ok);
     };
@@ -78,7 +81,7 @@ pub fn explain(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> {
     if common.json {
         print_json(&json!({"code": code.id, "title": code.title, "title_zh": code.title_zh, "page": page}));
     } else {
-        println!("{page}");
+        out(format_args!("{page}"));
     }
     Ok(Exit::Ok)
 }

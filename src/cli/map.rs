@@ -10,17 +10,17 @@ use serde_json::json;
 
 use super::{
     Common, Exit, Failed,
-    context::{Context, TrialHost},
-    outcome::{print_json, problem_json, show_problems},
+    context::{self, TrialHost},
+    outcome::{out, print_json, problem_json, show_problems},
 };
 use crate::{
-    app,
-    base::{Place, Problem, Timestamp},
+    app::{self, SystemClock},
+    base::{Clock as _, Place, Problem},
     catalog::{Catalog, System},
     document::Document,
     format::{Charset, ReadOptions, Syntax, WriteOptions, read, write},
-    mapping::{Explanation, Mapping},
-    pipeline::{Facts, RunHost, Xrefs},
+    mapping::{Explanation, Failure, Mapping},
+    pipeline::{Facts, RunHost},
 };
 
 /// What `map` takes.
@@ -72,18 +72,17 @@ pub fn map_file(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> 
         return Err(Failed::new(Exit::NotFound, text));
     };
     let context = match &arguments.context {
-        Some(path) => Context::read(path).map_err(|problems| Failed::new(Exit::Usage, problems))?,
-        None => Context::default(),
+        Some(path) => Some(context::read(path).map_err(|problems| Failed::new(Exit::Usage, problems))?),
+        None => None,
     };
     let bytes = std::fs::read(&arguments.file)
         .map_err(|error| Failed::new(Exit::NotFound, format!("{}: {error}", arguments.file.display())))?;
     let document = input(&catalog, &mapping, &bytes, &limits)
         .map_err(|problem| Failed::new(Exit::Problems, in_file(problem, &arguments.file)))?;
     let facts = facts(&catalog, &mapping, &document, &limits);
-    let system = target(&catalog, &mapping, &document, arguments.system.as_deref().or(context.system.as_deref()))?;
-    let xrefs = Xrefs::new();
-    let setup = system.as_ref().map(|system| RunHost::new(&catalog, &facts, system, &xrefs));
-    let host = TrialHost::new(&context, setup, true);
+    let system = target(&catalog, &mapping, &document, arguments.system.as_deref())?;
+    let setup = system.as_ref().map(|system| RunHost::new(&catalog, &facts, system, &()));
+    let host = TrialHost::new(context.as_ref(), setup);
     let mut explanation = arguments.explain.then(Explanation::default);
     let mapped = mapping.apply(&document, &host, &limits, explanation.as_mut()).and_then(|mapped| {
         match (arguments.envelope, catalog.profile_of(mapping.to())) {
@@ -99,7 +98,9 @@ pub fn map_file(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> 
                 print_json(&json!({"ok": false, "problems": listed}));
             } else {
                 show_problems(&failure.problems());
-                failure.lines().iter().for_each(|line| eprintln!("  {line}"));
+                if matches!(failure, Failure::Missing { .. }) {
+                    failure.lines().iter().for_each(|line| eprintln!("  {line}"));
+                }
             }
             return Ok(Exit::Problems);
         }
@@ -153,11 +154,12 @@ fn facts(catalog: &Catalog, mapping: &Mapping, document: &Document, limits: &cra
     let route = catalog.routes().iter().find(|route| route.document_type == mapping.from());
     Facts {
         id: "msg_00000000000000000000000000000000".to_owned(),
-        received: Timestamp::default(),
+        received: SystemClock::default().now(),
         system: route.map(|route| route.from.clone()).unwrap_or_default(),
         site: found.site,
         document_type: mapping.from().to_owned(),
         business_key: found.business_key,
+        date: found.date,
     }
 }
 
@@ -195,25 +197,29 @@ fn show(common: &Common, explanation: &Explanation) -> Result<(), Failed> {
         print_json(&value);
         return Ok(());
     }
-    println!("mapping {} (version {})", explanation.mapping, explanation.version.get(..12).unwrap_or_default());
+    out(format_args!(
+        "mapping {} (version {})",
+        explanation.mapping,
+        explanation.version.get(..12).unwrap_or_default()
+    ));
     for field in &explanation.fields {
-        println!("{} = {}", field.path, field.value);
+        out(format_args!("{} = {}", field.path, field.value));
         let formula = field.formula.as_ref().map_or_else(|| "literal".to_owned(), |formula| format!("={formula}"));
-        println!("    rule    {}:{}:{}  {formula}", field.rule.file, field.rule.line, field.rule.column);
+        out(format_args!("    rule    {}:{}:{}  {formula}", field.rule.file, field.rule.line, field.rule.column));
         for source in &field.sources {
-            println!("    source  {} (line {}, column {})", source.path, source.line, source.column);
+            out(format_args!("    source  {} (line {}, column {})", source.path, source.line, source.column));
         }
         for code in &field.codes {
             let row = code.row.as_deref().unwrap_or("-");
-            println!(
+            out(format_args!(
                 "    code    {}: {} → {} ({row})",
                 code.table,
                 code.value,
                 code.result.as_deref().unwrap_or("none")
-            );
+            ));
         }
         for xref in &field.xrefs {
-            println!("    xref    {} {} → {}", xref.entity, xref.id, xref.result.as_deref().unwrap_or("none"));
+            out(format_args!("    xref    {} {} → {}", xref.entity, xref.id, xref.result.as_deref().unwrap_or("none")));
         }
     }
     Ok(())

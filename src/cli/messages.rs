@@ -3,11 +3,16 @@
 use comfy_table::{Table, presets};
 use serde_json::json;
 
-use super::{Common, Exit, Failed, outcome::print_json};
+use super::{
+    Common, Exit, Failed,
+    outcome::{out, print_json},
+};
 use crate::{
     api::{counts_json, message_json, summary_json},
-    app::open_reader,
-    store::{MessageFilter, MessageView, Reason, SqliteReader, Standing, StoreError},
+    app::{self, open_reader},
+    base::Clock as _,
+    config::Settings,
+    store::{MessageFilter, MessageView, Reason, Release, SqliteReader, Standing, Store as _, StoreError},
 };
 
 /// The verbs of `messages`.
@@ -21,6 +26,27 @@ pub enum Command {
     Counts,
     /// Check everything stored: structure, digests, conservation.
     Verify,
+    /// Let parked or waiting messages and deliveries try again. Stop the hub first.
+    Release(Act),
+    /// Give up parked messages or held deliveries, by name and reason; their lanes go on. Stop the hub first.
+    Skip(Act),
+}
+
+/// What `messages release` and `messages skip` take.
+#[derive(clap::Args)]
+#[command(after_help = "The journal belongs to one process: stop the hub, act, start it again.\n\nExamples:\n  \
+    crossdock messages release msg_01a2… --why \"department added in U8\"\n  \
+    crossdock messages skip dlv_01a2… --by chen --why \"typed in by hand, voucher 0017\"")]
+pub struct Act {
+    /// Ids of messages or deliveries.
+    #[arg(required = true)]
+    ids: Vec<String>,
+    /// Who decides; default: the account's name.
+    #[arg(long, env = "USER")]
+    by: String,
+    /// Why.
+    #[arg(long)]
+    why: String,
 }
 
 /// What `messages list` takes.
@@ -61,15 +87,53 @@ pub struct Show {
 /// Runs a verb.
 pub async fn messages(common: &Common, command: &Command) -> Result<Exit, Failed> {
     let settings = common.settings()?;
+    if let Command::Release(act) | Command::Skip(act) = command {
+        return self::act(common, &settings, act, matches!(command, Command::Skip(_))).await;
+    }
     let reader = open_reader(&settings).await.map_err(|error| failed(&error))?;
     let exit = match command {
         Command::List(list) => self::list(common, &reader, list).await,
         Command::Show(show) => self::show(common, &reader, show).await,
         Command::Counts => counts(common, &reader).await,
-        Command::Verify => verify(common, &reader).await,
+        Command::Verify | Command::Release(_) | Command::Skip(_) => verify(common, &reader).await,
     };
     reader.close().await;
     exit
+}
+
+/// Releases or skips, as the only process on the journal.
+async fn act(common: &Common, settings: &Settings, act: &Act, skip: bool) -> Result<Exit, Failed> {
+    let store = app::open_store(settings).await.map_err(|error| failed(&error))?;
+    let now = app::SystemClock::default().now();
+    let mut done = Vec::new();
+    let mut failures = Vec::new();
+    if skip {
+        for id in &act.ids {
+            match store.skip(id, &act.by, &act.why, now).await {
+                Ok(()) => done.push(id.clone()),
+                Err(error) => failures.push(format!("{id}: {error}")),
+            }
+        }
+    } else {
+        match store.release(Release::Ids(act.ids.clone()), now).await {
+            Ok(released) if released.deliveries + released.messages > 0 => done.clone_from(&act.ids),
+            Ok(_) => failures.push("nothing of that id is parked or waiting".to_owned()),
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    store.close().await;
+    let word = if skip { "skipped" } else { "released" };
+    if common.json {
+        print_json(&json!({"act": word, "by": act.by, "why": act.why, "done": done, "failed": failures}));
+    } else {
+        done.iter().for_each(|id| out(format_args!("{word}\t{id}")));
+        failures.iter().for_each(|failure| eprintln!("{failure}"));
+    }
+    Ok(match (done.is_empty(), failures.is_empty()) {
+        (_, true) => Exit::Ok,
+        (false, false) => Exit::Partly,
+        (true, false) => Exit::Conflict,
+    })
 }
 
 fn failed(error: &StoreError) -> Failed {
@@ -118,6 +182,11 @@ async fn list(common: &Common, reader: &SqliteReader, list: &List) -> Result<Exi
     table.load_style(presets::NOTHING).set_header(["received", "id", "system", "type", "key", "standing", "why"]);
     for row in &rows {
         let message = &row.message;
+        let mut why = message.reason.as_ref().map_or_else(String::new, why);
+        if why.is_empty() && matches!(row.standing, Standing::Parked | Standing::Waiting) {
+            let view = reader.message(&message.id).await.map_err(|error| failed(&error))?;
+            why = view.as_ref().map_or_else(String::new, held_because);
+        }
         table.add_row([
             message.received_at.to_string().get(..19).unwrap_or_default().replace('T', " "),
             message.id.clone(),
@@ -125,10 +194,10 @@ async fn list(common: &Common, reader: &SqliteReader, list: &List) -> Result<Exi
             message.document_type.clone(),
             message.business_key.clone().unwrap_or_default(),
             row.standing.as_str().to_owned(),
-            message.reason.as_ref().map_or_else(String::new, why),
+            why,
         ]);
     }
-    println!("{table}");
+    out(format_args!("{table}"));
     Ok(Exit::Ok)
 }
 
@@ -140,6 +209,13 @@ pub fn why(reason: &Reason) -> String {
         (line, _) => format!(" at {line}:{}", reason.column),
     };
     format!("{}{place}: {}", reason.code, reason.text)
+}
+
+/// Why a message is held, in one line: its own reason, or that of its first held delivery; empty when it is not.
+pub fn held_because(view: &MessageView) -> String {
+    let own = view.message.reason.as_ref();
+    let mut held = view.deliveries.iter().filter(|delivery| !delivery.state.is_final());
+    own.or_else(|| held.find_map(|delivery| delivery.reason.as_ref())).map_or_else(String::new, why)
 }
 
 async fn show(common: &Common, reader: &SqliteReader, show: &Show) -> Result<Exit, Failed> {
@@ -165,43 +241,48 @@ async fn show(common: &Common, reader: &SqliteReader, show: &Show) -> Result<Exi
 
 fn print_message(view: &MessageView, content: bool) {
     let message = &view.message;
-    println!("message   {}", message.id);
-    println!("standing  {}", view.standing.as_str());
-    println!("received  {} from {} over {}", message.received_at, message.system, message.transport.as_str());
-    println!("type      {}", message.document_type);
-    println!("key       {}", message.business_key.as_deref().unwrap_or("-"));
-    println!("bytes     {} (sha256 {})", view.bytes.len(), message.sha256);
+    out(format_args!("message   {}", message.id));
+    out(format_args!("standing  {}", view.standing.as_str()));
+    out(format_args!("received  {} from {} over {}", message.received_at, message.system, message.transport.as_str()));
+    out(format_args!("type      {}", message.document_type));
+    out(format_args!("key       {}", message.business_key.as_deref().unwrap_or("-")));
+    out(format_args!("bytes     {} (sha256 {})", view.bytes.len(), message.sha256));
     if let Some(reason) = &message.reason {
-        println!("why       {}", why(reason));
+        out(format_args!("why       {}", why(reason)));
     }
     if content {
-        println!("--- received\n{}", String::from_utf8_lossy(&view.bytes));
+        out(format_args!("--- received\n{}", String::from_utf8_lossy(&view.bytes)));
     }
     for delivery in &view.deliveries {
-        println!("\ndelivery  {} to {} by route {}", delivery.id, delivery.destination, delivery.route);
-        println!("  state   {}", delivery.state.as_str());
+        out(format_args!("\ndelivery  {} to {} by route {}", delivery.id, delivery.destination, delivery.route));
+        out(format_args!("  state   {}", delivery.state.as_str()));
         if let Some(reason) = &delivery.reason {
-            println!("  why     {}", why(reason));
+            out(format_args!("  why     {}", why(reason)));
         }
         if let Some(key) = &delivery.wait_key {
-            println!("  waits   {key}");
+            out(format_args!("  waits   {key}"));
         }
         for attempt in &delivery.attempts {
             let status = attempt.status.map_or_else(String::new, |status| format!(" {status}"));
-            println!(
+            out(format_args!(
                 "  attempt {} {} {}{status} {}",
                 attempt.number,
                 attempt.ended_at,
                 attempt.outcome.as_str(),
                 attempt.detail
-            );
+            ));
         }
         if content {
             if let Some(output) = &delivery.output {
-                println!("--- sent ({}, {})\n{}", output.document_type, output.content_type, shown(&output.bytes));
+                out(format_args!(
+                    "--- sent ({}, {})\n{}",
+                    output.document_type,
+                    output.content_type,
+                    shown(&output.bytes)
+                ));
             }
             if let Some(attempt) = delivery.attempts.last() {
-                println!("--- answered\n{}", shown(&attempt.response));
+                out(format_args!("--- answered\n{}", shown(&attempt.response)));
             }
         }
     }
@@ -223,15 +304,15 @@ async fn counts(common: &Common, reader: &SqliteReader) -> Result<Exit, Failed> 
     if common.json {
         print_json(&counts_json(&counts));
     } else {
-        println!("messages  {} accepted in all", counts.total);
-        println!(
+        out(format_args!("messages  {} accepted in all", counts.total));
+        out(format_args!(
             "          {} undecided, {} routed, {} parked, {} filtered, {} skipped",
             counts.accepted, counts.routed, counts.parked, counts.filtered, counts.skipped
-        );
+        ));
         for row in &counts.deliveries {
-            println!("{} → {}\t{}\t{}", row.route, row.destination, row.state.as_str(), row.count);
+            out(format_args!("{} → {}\t{}\t{}", row.route, row.destination, row.state.as_str(), row.count));
         }
-        println!("unaccounted {}", counts.unaccounted);
+        out(format_args!("unaccounted {}", counts.unaccounted));
     }
     Ok(if counts.unaccounted == 0 { Exit::Ok } else { Exit::Problems })
 }
@@ -241,8 +322,8 @@ async fn verify(common: &Common, reader: &SqliteReader) -> Result<Exit, Failed> 
     if common.json {
         print_json(&json!({"digests": verified.digests, "faults": verified.faults}));
     } else {
-        verified.faults.iter().for_each(|fault| println!("{fault}"));
-        println!("{} digests compared, {} faults", verified.digests, verified.faults.len());
+        verified.faults.iter().for_each(|fault| out(format_args!("{fault}")));
+        out(format_args!("{} digests compared, {} faults", verified.digests, verified.faults.len()));
     }
     Ok(if verified.faults.is_empty() { Exit::Ok } else { Exit::Problems })
 }

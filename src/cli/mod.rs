@@ -60,7 +60,7 @@ pub struct Common {
     #[arg(long, global = true)]
     json: bool,
     /// The language of messages; default: the settings'.
-    #[arg(long, global = true, value_name = "en|zh")]
+    #[arg(long, global = true, value_parser = ["en", "zh"])]
     lang: Option<String>,
 }
 

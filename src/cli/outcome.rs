@@ -82,9 +82,17 @@ pub fn problem_json(problem: &Problem) -> Value {
     })
 }
 
+/// A line on standard output. Whoever closed the pipe wants no more: the process ends quietly.
+pub fn out(line: fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(0);
+    }
+}
+
 /// JSON for people and programs: indented, one document.
 pub fn print_json(value: &Value) {
-    println!("{value:#}");
+    out(format_args!("{value:#}"));
 }
 
 /// A list in both languages picks by this.

@@ -5,7 +5,10 @@ use std::{io::IsTerminal as _, path::PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{Common, Exit, Failed, outcome::print_json};
+use super::{
+    Common, Exit, Failed,
+    outcome::{out, print_json},
+};
 use crate::format::Syntax;
 
 /// What `send` takes.
@@ -80,7 +83,7 @@ pub async fn send(common: &Common, arguments: &Arguments) -> Result<Exit, Failed
         let body = response.text().await.unwrap_or_default();
         let body: Value = serde_json::from_str(&body).unwrap_or_else(|_| json!(body));
         if !common.json {
-            bar.suspend(|| println!("{}\t{}", file.display(), summary(status, &body)));
+            bar.suspend(|| out(format_args!("{}\t{}", file.display(), summary(status, &body))));
         }
         results.push(json!({"file": file, "status": status, "answer": body}));
         bar.inc(1);

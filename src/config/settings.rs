@@ -77,6 +77,8 @@ pub struct Ingest {
 pub struct Operations {
     /// Address and port.
     pub listen: SocketAddr,
+    /// Whether addresses other than loopback are allowed.
+    pub remote: bool,
 }
 
 /// `[delivery]`

@@ -64,6 +64,7 @@ impl Decimal {
     ///
     /// # Errors
     /// [`DecimalError::Overflow`] when it would not be exact.
+    #[expect(clippy::should_implement_trait, reason = "an operator could not answer with an error")]
     pub fn add(self, other: Self) -> Result<Self, DecimalError> {
         let (a, b) = (self.0.normalize(), other.0.normalize());
         let sum = a.checked_add(b).ok_or(DecimalError::Overflow)?;

@@ -5,11 +5,6 @@
 //! and no resolver of any kind, so no document can make it fetch a file or a URL. A new syntax gets a folder with a
 //! `read` and a `write`, a variant of [`Syntax`], and its codes in `code.rs`.
 
-#![allow(
-    clippy::result_large_err,
-    reason = "a problem ends its document: its size costs nothing on the way that matters"
-)]
-
 mod charset;
 mod code;
 mod json;

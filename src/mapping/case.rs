@@ -4,9 +4,10 @@ use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use serde::Serialize;
 
+use super::Failure;
 use crate::{
     base::Problems,
-    content::{Fields, Yaml, parse},
+    content::{Fields, Key, Yaml, parse},
     document::{Document, Kind, NodeId, QName},
     xpath::{CodeAnswer, Host},
 };
@@ -76,7 +77,7 @@ impl Context {
     }
 }
 
-fn pairs(entries: &[(crate::content::Key, Yaml)]) -> Vec<(String, String)> {
+fn pairs(entries: &[(Key, Yaml)]) -> Vec<(String, String)> {
     entries.iter().map(|(key, value)| (key.text.clone(), value.text().unwrap_or_default().to_owned())).collect()
 }
 
@@ -116,6 +117,39 @@ pub struct Difference {
     pub expected: Option<String>,
     /// What was there; absent when nothing was.
     pub actual: Option<String>,
+}
+
+/// What a case expects.
+#[derive(Clone, Copy, Debug)]
+pub enum Expectation<'a> {
+    /// This document.
+    Document(&'a Document),
+    /// A failure with these lines ([`Failure::lines`]): the text of `problems.txt`.
+    Failure(&'a str),
+}
+
+/// In what a result differs from what a case expects; empty when the case passes. Failures are compared line by line
+/// under the path `problems`.
+#[must_use]
+pub fn judge(result: &Result<Document, Failure>, expectation: Expectation<'_>) -> Vec<Difference> {
+    let found: Vec<String> = match (result, expectation) {
+        (Ok(actual), Expectation::Document(expected)) => return compare(expected, actual),
+        (Ok(_), Expectation::Failure(_)) => Vec::new(),
+        (Err(failure), _) => failure.lines(),
+    };
+    let expected: Vec<&str> = match expectation {
+        Expectation::Document(_) => Vec::new(),
+        Expectation::Failure(text) => text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect(),
+    };
+    let pairs = (0..expected.len().max(found.len())).map(|at| (expected.get(at), found.get(at)));
+    pairs
+        .filter(|(expected, found)| expected.copied() != found.map(String::as_str))
+        .map(|(expected, found)| Difference {
+            path: "problems".to_owned(),
+            expected: expected.map(|line| (*line).to_owned()),
+            actual: found.cloned(),
+        })
+        .collect()
 }
 
 /// Every field in which two documents differ, in the order of the expected one; empty when they are the same.

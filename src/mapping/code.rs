@@ -35,11 +35,6 @@ pub const ASSERTION: Code = Code::new("XD-M024", "an assertion does not hold", "
 pub const TOO_LARGE: Code = Code::new("XD-M025", "the output is too large", "输出超出限制");
 /// Attributes were copied behind content.
 pub const MISPLACED_COPY: Code = Code::new("XD-M026", "this cannot be copied here", "无法复制到此处");
-/// A code table has no row.
-pub const MISSING_CODE: Code = Code::new("XD-M030", "code not mapped", "码值未对照");
-/// A cross reference is not known yet.
-pub const MISSING_XREF: Code = Code::new("XD-M031", "cross reference not known yet", "交叉引用尚不存在");
-
 /// Every code of this module.
 pub const CODES: &[Code] = &[
     UNKNOWN_NAME,
@@ -58,6 +53,4 @@ pub const CODES: &[Code] = &[
     ASSERTION,
     TOO_LARGE,
     MISPLACED_COPY,
-    MISSING_CODE,
-    MISSING_XREF,
 ];

@@ -4,7 +4,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use super::{
     Ends, Environment, Mapping, Source, Template, TemplateScope, code,
-    plan::{Block, Expression, Field, LiteralKind, OnEmpty, OutputName, Part, Policy, Rule},
+    plan::{Block, Branch, Expression, Field, LiteralKind, OnEmpty, OutputName, Part, Policy, Rule},
     template::Assertion,
 };
 use crate::{
@@ -16,9 +16,11 @@ use crate::{
 };
 
 /// Instructions of a later version.
-const LATER: &[&str] = &["$group-by", "$sort", "$choose", "$merge"];
+const LATER: &[&str] = &["$group-by", "$merge"];
 /// Instructions of this version.
-const INSTRUCTIONS: &[&str] = &["$each", "$if", "$let", "$copy", "$empty", "$null", "$use"];
+const INSTRUCTIONS: &[&str] = &["$each", "$sort", "$if", "$choose", "$let", "$copy", "$empty", "$null", "$use"];
+/// Fragments in fragments nest at most this deep.
+const MAX_FRAGMENTS: usize = 16;
 /// How many names a hint lists at most.
 const LISTED: usize = 16;
 
@@ -71,6 +73,13 @@ pub(crate) fn namespaces(fields: &Fields<'_>) -> Vec<(String, String)> {
 pub(crate) fn default_namespace<'n>(fields: &Fields<'n>, namespaces: &'n [(String, String)]) -> Option<&'n str> {
     let written = fields.text("default-namespace")?;
     Some(namespaces.iter().find(|(prefix, _)| prefix == written).map_or(written, |(_, namespace)| namespace))
+}
+
+/// One entry of a block, and the fragments it came through.
+struct Entry<'y> {
+    key: &'y Key,
+    value: &'y Yaml,
+    used: Vec<String>,
 }
 
 /// Compiles the parts of one file.
@@ -179,14 +188,14 @@ impl<'a> Compiler<'a> {
     }
 
     /// The entries of a block with `$use` replaced by what it names.
-    fn entries<'y>(&mut self, node: &'y Yaml) -> Vec<(&'y Key, &'y Yaml)>
+    fn entries<'y>(&mut self, node: &'y Yaml) -> Vec<Entry<'y>>
     where
         'a: 'y,
     {
         let mut entries = Vec::new();
         for (key, value) in node.entries() {
             if key.text != "$use" {
-                entries.push((key, value));
+                entries.push(Entry { key, value, used: self.using.clone() });
                 continue;
             }
             let name = value.text().unwrap_or_default();
@@ -197,14 +206,18 @@ impl<'a> Compiler<'a> {
                 self.report(problem.at(value.place(self.file)).did_you_mean(name, known));
                 continue;
             };
-            if self.using.iter().any(|used| used == name) {
-                let text = format!("the fragment `{name}` uses itself");
-                self.report(Problem::new(code::UNKNOWN_FRAGMENT, text).at(value.place(self.file)));
+            let why = if self.using.iter().any(|used| used == name) {
+                "uses itself"
+            } else if self.using.len() >= MAX_FRAGMENTS {
+                "is nested too deep in others"
+            } else {
+                self.using.push(name.to_owned());
+                entries.extend(self.entries(fragment));
+                self.using.pop();
                 continue;
-            }
-            self.using.push(name.to_owned());
-            entries.extend(self.entries(fragment));
-            self.using.pop();
+            };
+            let text = format!("the fragment `{name}` {why}");
+            self.report(Problem::new(code::UNKNOWN_FRAGMENT, text).at(value.place(self.file)));
         }
         entries
     }
@@ -227,11 +240,15 @@ impl<'a> Compiler<'a> {
         let entries = self.entries(node);
         let mut block = Block { line: node.line, column: node.column, first_slot: outer_variables, ..Block::default() };
         let mut policy = policy;
-        let get = |name: &str| entries.iter().find(|(key, _)| key.text == name).map(|(_, value)| *value);
+        let get = |name: &str| entries.iter().find(|entry| entry.key.text == name).map(|entry| entry.value);
         let mut context = context;
         if let Some(each) = get("$each") {
             block.each = self.rule(each, context);
             context = block.each.as_ref().and_then(Rule::static_type);
+            block.sort = get("$sort").and_then(|sort| self.rule(sort, context));
+        } else if let Some(sort) = get("$sort") {
+            let problem = Problem::new(code::WRONG_FORM, "`$sort` sorts the items of `$each`, and there is none");
+            self.report(problem.at(sort.place(self.file).with_path(path)));
         }
         if let Some(lets) = get("$let") {
             block.lets = self.lets(lets, context);
@@ -249,7 +266,10 @@ impl<'a> Compiler<'a> {
         let mut last_order = 0;
         // The names rules were written for, even where a rule does not compile.
         let mut tried: Vec<QName> = Vec::new();
-        for (key, value) in entries.iter().copied() {
+        let used = std::mem::take(&mut self.using);
+        for Entry { key, value, used } in &entries {
+            let (key, value) = (*key, *value);
+            self.using.clone_from(used);
             let path = format!("{path}.{}", key.text);
             if key.text.starts_with('$') {
                 if key.text == "$copy" {
@@ -279,6 +299,7 @@ impl<'a> Compiler<'a> {
                 orders.resize(orders.len() + block.parts.len() - before, last_order);
             }
         }
+        self.using = used;
         self.settle_order(&mut block, orders);
         if let Some(target) = target_type {
             self.requirements(&mut block, target, &tried, path);
@@ -315,11 +336,7 @@ impl<'a> Compiler<'a> {
         }
         let place = Place::in_file(self.file, block.line, block.column).with_path(path);
         for child in target.children.iter().filter(|child| child.is_required()) {
-            let fills = |part: &Part| match part {
-                Part::Field(field) => self.names[field.name].name == child.name,
-                Part::Block { name, .. } => self.names[*name].name == child.name,
-                Part::Copy(_) => true,
-            };
+            let fills = |part: &Part| part.name().is_none_or(|name| self.names[name].name == child.name);
             let parts: Vec<usize> =
                 block.parts.iter().enumerate().filter(|(_, part)| fills(part)).map(|(at, _)| at).collect();
             if !tried.contains(&child.name) {
@@ -328,7 +345,7 @@ impl<'a> Compiler<'a> {
             block.required.push((child.name.clone(), parts));
         }
         for attribute in target.attributes.iter().filter(|attribute| attribute.required) {
-            if !tried.contains(&attribute.name) {
+            if !tried.contains(&attribute_mark(&attribute.name)) {
                 self.unfilled(&format!("@{}", attribute.name.local), place.clone());
             }
         }
@@ -340,13 +357,20 @@ impl<'a> Compiler<'a> {
     }
 
     fn instruction(&self, key: &Key, path: &str) {
+        let place = key.place(self.file).with_path(path);
+        if key.text == "$choose" {
+            let problem = Problem::new(code::WRONG_FORM, "`$choose` stands alone behind the name of an element");
+            return self.report(problem.at(place).hint("write `name: {$choose: [{when, then}, …, {otherwise}]}`"));
+        }
         if INSTRUCTIONS.contains(&key.text.as_str()) {
             return;
         }
-        let place = key.place(self.file).with_path(path);
         if LATER.contains(&key.text.as_str()) {
             let text = format!("`{}` is not supported yet", key.text);
-            let hint = "use a formula: `sort()`, `if (…) then … else …`, or `for … return`";
+            let hint = match key.text.as_str() {
+                "$merge" => "insert what passes through with `$copy`",
+                _ => "it belongs to a later version",
+            };
             return self.report(Problem::new(code::NOT_SUPPORTED, text).at(place).hint(hint));
         }
         let known = INSTRUCTIONS.iter().chain(LATER).copied();
@@ -394,7 +418,7 @@ impl<'a> Compiler<'a> {
             }
             declared = found;
         }
-        tried.push(qname.clone());
+        tried.push(attribute_mark(&qname));
         let index = self.output_name(qname, prefix);
         let simple = declared.map(|declared| declared.value.clone());
         let mut field = self.field(index, value, simple, context, policy, path)?;
@@ -428,14 +452,76 @@ impl<'a> Compiler<'a> {
             self.unknown_name(&key.text, target.children.iter().map(shown).collect(), key, path);
         }
         let qname = child.map_or(qname, |child| child.name.clone());
+        if tried.contains(&qname) && child.is_some_and(|child| !child.repeats()) {
+            self.too_many(key, path);
+        }
         tried.push(qname.clone());
         let index = self.output_name(qname, prefix);
+        let place = (key, path);
+        match value.entries() {
+            [(only, branches)] if only.text == "$choose" => {
+                let branches = self.branches(place, branches, (index, child), (context, policy));
+                parts.push(Part::Choice { name: index, branches });
+            }
+            _ => self.element_values(place, value, (index, child), (context, policy), parts),
+        }
+        child.map(|child| child.order)
+    }
+
+    /// The branches of a `$choose`.
+    fn branches(
+        &mut self,
+        (key, path): (&Key, &str),
+        node: &Yaml,
+        (index, child): (usize, Option<&Child>),
+        (context, policy): (Option<TypeRef>, Policy),
+    ) -> Vec<Branch> {
+        let mut branches = Vec::new();
+        let mut is_closed = false;
+        if node.items().is_empty() {
+            let problem =
+                Problem::new(code::WRONG_FORM, "`$choose` is a list of `{when, then}`, the last `{otherwise}`");
+            self.report(problem.at(node.place(self.file).with_path(path)));
+        }
+        for item in node.items() {
+            let fields = Fields::new(item, self.file, self.problems);
+            if is_closed {
+                let problem = Problem::new(code::WRONG_FORM, "no document gets here: `otherwise` is the last branch");
+                self.report(problem.at(item.place(self.file).with_path(path)));
+            }
+            let otherwise = fields.get("otherwise");
+            let (when, then) = match otherwise {
+                Some(otherwise) => (None, Some(otherwise)),
+                None => (fields.required("when"), fields.required("then")),
+            };
+            fields.finish();
+            is_closed |= otherwise.is_some();
+            let when = when.and_then(|when| self.rule(when, context));
+            let mut parts = Vec::new();
+            if let Some(then) = then {
+                self.element_values((key, path), then, (index, child), (context, policy), &mut parts);
+            }
+            branches.push(Branch { when, parts });
+        }
+        branches
+    }
+
+    /// What stands behind the name of an element: a value, a block, or a list of them.
+    fn element_values(
+        &mut self,
+        (key, path): (&Key, &str),
+        value: &Yaml,
+        (index, child): (usize, Option<&Child>),
+        (context, policy): (Option<TypeRef>, Policy),
+        parts: &mut Vec<Part>,
+    ) {
         let items: Vec<&Yaml> = match &value.data {
             Data::List(items) => items.iter().collect(),
             _ => vec![value],
         };
         let is_list = matches!(value.data, Data::List(_));
-        if items.len() > 1 && child.is_some_and(|child| !child.repeats()) {
+        let unconditional = items.iter().filter(|item| item.get("$if").is_none()).count();
+        if items.len() > 1 && unconditional > 0 && child.is_some_and(|child| !child.repeats()) {
             self.too_many(key, path);
         }
         for value in items {
@@ -460,7 +546,6 @@ impl<'a> Compiler<'a> {
                 parts.push(Part::Field(field));
             }
         }
-        child.map(|child| child.order)
     }
 
     /// Whether a single value can fill an element of that type.
@@ -541,6 +626,11 @@ impl<'a> Compiler<'a> {
     }
 }
 
+/// An attribute's name as it is remembered among the names of elements.
+fn attribute_mark(name: &QName) -> QName {
+    QName::new(name.namespace.clone(), format!("@{}", name.local))
+}
+
 impl Rule {
     fn literal(text: &str, node: &Yaml) -> Self {
         let value = Expression::Literal { text: text.into(), kind: LiteralKind::Text };
@@ -559,7 +649,7 @@ fn literal_kind(text: &str, plain: bool) -> LiteralKind {
     match text {
         _ if !plain => LiteralKind::Text,
         "true" | "false" => LiteralKind::Boolean,
-        _ if super::run::is_json_number(text) => LiteralKind::Number,
+        _ if super::shape::is_json_number(text) => LiteralKind::Number,
         _ => LiteralKind::Text,
     }
 }

@@ -2,6 +2,11 @@
 
 use serde::Serialize;
 
+use crate::{
+    document::{Document, NodeId},
+    xpath::TraceEvent,
+};
+
 /// The origin of every field of one output document. The serialized form is stable.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Explanation {
@@ -80,4 +85,58 @@ pub struct XrefUse {
     pub id: String,
     /// Its id in the target system; absent when unknown.
     pub result: Option<String>,
+}
+
+/// An output node with its rule, for the explanation.
+pub(super) struct Noted {
+    pub node: NodeId,
+    pub rule: RulePlace,
+    pub formula: Option<String>,
+    pub events: Vec<TraceEvent>,
+}
+
+/// The explanation of one output node.
+pub(super) fn explain(noted: &Noted, output: &Document, input: &Document) -> FieldExplanation {
+    let (mut sources, mut codes, mut xrefs) = (Vec::new(), Vec::new(), Vec::new());
+    for event in &noted.events {
+        match event {
+            TraceEvent::Read { node, .. } => {
+                let place = input.place(*node);
+                let path = place.path.unwrap_or_default();
+                push_new(&mut sources, SourceField { path, line: place.line, column: place.column });
+            }
+            TraceEvent::Code { table, value, result, row } => push_new(
+                &mut codes,
+                CodeUse {
+                    table: table.to_string(),
+                    value: value.to_string(),
+                    result: result.as_ref().map(ToString::to_string),
+                    row: row.clone(),
+                },
+            ),
+            TraceEvent::Xref { entity, id, result } => push_new(
+                &mut xrefs,
+                XrefUse {
+                    entity: entity.to_string(),
+                    id: id.to_string(),
+                    result: result.as_ref().map(ToString::to_string),
+                },
+            ),
+        }
+    }
+    FieldExplanation {
+        path: output.path(noted.node),
+        value: output.string_value(noted.node).into_owned(),
+        rule: noted.rule.clone(),
+        formula: noted.formula.clone(),
+        sources,
+        codes,
+        xrefs,
+    }
+}
+
+fn push_new<T: PartialEq>(list: &mut Vec<T>, new: T) {
+    if !list.contains(&new) {
+        list.push(new);
+    }
 }

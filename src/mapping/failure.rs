@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::code;
-use crate::base::{Place, Problem};
+use crate::{
+    base::{Place, Problem},
+    xpath,
+};
 
 /// A code table lacked a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,20 +59,18 @@ impl Failure {
     pub fn problems(&self) -> Vec<Problem> {
         match self {
             Self::Missing { codes, xrefs } => {
-                let codes = codes.iter().map(|missing| {
-                    let text = format!("code table `{}` has no row for a value of this document", missing.table);
-                    Problem::new(code::MISSING_CODE, text)
-                        .at(missing.place.clone())
-                        .hint("add the row, then release the message")
+                let codes = codes.iter().map(|missing| xpath::Failure::MissingCode {
+                    table: missing.table.as_str().into(),
+                    value: "".into(),
+                    place: Box::new(missing.place.clone()),
                 });
-                let xrefs = xrefs.iter().map(|missing| {
-                    let system = missing.system.as_ref().map_or_else(String::new, |system| format!(" in `{system}`"));
-                    let text = format!("no cross reference for this `{}`{system} yet", missing.entity);
-                    Problem::new(code::MISSING_XREF, text)
-                        .at(missing.place.clone())
-                        .hint("it continues by itself once the cross reference is known")
+                let xrefs = xrefs.iter().map(|missing| xpath::Failure::MissingXref {
+                    entity: missing.entity.as_str().into(),
+                    id: "".into(),
+                    system: missing.system.as_deref().map(Into::into),
+                    place: Box::new(missing.place.clone()),
                 });
-                codes.chain(xrefs).collect()
+                codes.chain(xrefs).map(|failure| failure.problem()).collect()
             }
             Self::Assertion { message, place } => {
                 vec![Problem::new(code::ASSERTION, message.clone()).at((**place).clone())]

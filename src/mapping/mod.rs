@@ -12,6 +12,8 @@ mod explanation;
 mod failure;
 mod plan;
 mod run;
+mod scope;
+mod shape;
 mod source;
 mod template;
 #[cfg(test)]
@@ -19,11 +21,11 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use case::{Context, Difference, compare};
+pub use case::{Context, Difference, Expectation, compare, judge};
 pub use code::CODES;
 pub use explanation::{CodeUse, Explanation, FieldExplanation, RulePlace, SourceField, XrefUse};
 pub use failure::{Failure, MissingCode, MissingXref};
-pub use run::Answers;
+pub use scope::Answers;
 pub use source::Source;
 pub use template::{Questions, Template, TemplateScope};
 

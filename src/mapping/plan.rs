@@ -50,6 +50,8 @@ pub(super) struct Policy {
 #[derive(Debug, Default)]
 pub(super) struct Block {
     pub each: Option<Rule>,
+    /// The key the items of `each` are sorted by.
+    pub sort: Option<Rule>,
     pub condition: Option<Rule>,
     /// Slot of the first variable.
     pub first_slot: usize,
@@ -77,6 +79,30 @@ pub(super) enum Part {
         item: bool,
     },
     Copy(Rule),
+    /// The first branch whose condition holds.
+    Choice {
+        name: usize,
+        branches: Vec<Branch>,
+    },
+}
+
+impl Part {
+    /// Index of the name it makes elements of; `None` when it may be any.
+    pub fn name(&self) -> Option<usize> {
+        match self {
+            Self::Field(field) => Some(field.name),
+            Self::Block { name, .. } | Self::Choice { name, .. } => Some(*name),
+            Self::Copy(_) => None,
+        }
+    }
+}
+
+/// One branch of a choice.
+#[derive(Debug)]
+pub(super) struct Branch {
+    /// Always, when there is none.
+    pub when: Option<Rule>,
+    pub parts: Vec<Part>,
 }
 
 /// A rule that makes an attribute, the text, or an element with text only.

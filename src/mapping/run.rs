@@ -1,304 +1,22 @@
 //! Runs templates: evaluates rules and writes the output front to back.
 
-use std::{
-    cell::{OnceCell, RefCell},
-    rc::Rc,
-    sync::Arc,
-};
-
 use super::{
-    CodeUse, Explanation, Failure, FieldExplanation, MissingCode, MissingXref, RulePlace, SourceField, Template,
-    XrefUse, code,
+    Explanation, Failure, RulePlace, Template, code,
+    explanation::{Noted, explain},
     plan::{Block, Expression, Field, LiteralKind, OnEmpty, Part, Rule},
+    scope::{Scope, with_scope},
+    shape::shaped,
     template::Assertion,
 };
 use crate::{
     base::{Code, Limits, Place, Problem},
     document::{Builder, Decimal, Document, Kind, Name, NodeId, Shape, Text},
-    schema::{Simple, SimpleKind},
-    xpath::{self, Binding, Budget, Frame, Host, Item, Symbols, Trace, TraceEvent, Value, Variables, string_of},
+    xpath::{Host, Item, TraceEvent, Value, string_of},
 };
 
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// How many source fields an error names at most.
 const NAMED_SOURCES: usize = 4;
-
-/// What all rules of one run share.
-struct Shared<'a> {
-    file: &'a Arc<str>,
-    documents: [&'a Document; 1],
-    given: &'a [Value],
-    binding: Binding,
-    host: &'a dyn Host,
-    budget: Budget,
-    /// The traces being recorded, innermost last; empty when nothing is explained.
-    traces: RefCell<Vec<Rc<Trace>>>,
-    codes: RefCell<Vec<MissingCode>>,
-    xrefs: RefCell<Vec<MissingXref>>,
-}
-
-/// A variable's value, and what was looked at for it when that was recorded.
-struct Held {
-    value: Result<Value, xpath::Failure>,
-    events: Option<Vec<TraceEvent>>,
-}
-
-/// The variables and context item of one instance of a block.
-pub(super) struct Scope<'r> {
-    shared: &'r Shared<'r>,
-    parent: Option<&'r Scope<'r>>,
-    first_slot: usize,
-    lets: &'r [Rule],
-    cells: Vec<OnceCell<Held>>,
-    item: &'r Item,
-    position: usize,
-    size: usize,
-}
-
-/// Makes the outermost scope over a document and hands it on.
-pub(super) fn with_scope<T>(
-    file: &Arc<str>,
-    symbols: &Symbols,
-    (first_slot, lets): (usize, &[Rule]),
-    (document, given): (&Document, &[Value]),
-    host: &dyn Host,
-    limits: &Limits,
-    go: impl FnOnce(&Scope<'_>) -> T,
-) -> T {
-    let documents = [document];
-    let shared = Shared {
-        file,
-        binding: Binding::new(symbols, &documents),
-        documents,
-        given,
-        host,
-        budget: Budget::new(limits.evaluation_steps),
-        traces: RefCell::default(),
-        codes: RefCell::default(),
-        xrefs: RefCell::default(),
-    };
-    let item = Item::Node(0, NodeId::ROOT);
-    go(&Scope::new(&shared, None, (first_slot, lets), &item, 1, 1))
-}
-
-impl<'r> Scope<'r> {
-    fn new(
-        shared: &'r Shared<'r>,
-        parent: Option<&'r Scope<'r>>,
-        (first_slot, lets): (usize, &'r [Rule]),
-        item: &'r Item,
-        position: usize,
-        size: usize,
-    ) -> Self {
-        let cells = lets.iter().map(|_| OnceCell::new()).collect();
-        Self { shared, parent, first_slot, lets, cells, item, position, size }
-    }
-
-    fn frame<'f>(&'f self, trace: Option<&'f Trace>) -> Frame<'f> {
-        Frame {
-            documents: &self.shared.documents,
-            binding: &self.shared.binding,
-            item: Some(self.item),
-            position: self.position,
-            size: self.size,
-            variables: self,
-            host: self.shared.host,
-            budget: &self.shared.budget,
-            trace,
-        }
-    }
-
-    fn evaluate(&self, rule: &Rule) -> Result<Value, xpath::Failure> {
-        let trace = self.shared.traces.borrow().last().cloned();
-        match &rule.value {
-            Expression::Formula(formula) => formula.evaluate(&self.frame(trace.as_deref())),
-            Expression::Literal { text, .. } => Ok(Item::String(text.clone()).into()),
-        }
-    }
-
-    /// Evaluates and records everything looked at.
-    fn evaluate_traced(&self, rule: &Rule) -> (Result<Value, xpath::Failure>, Vec<TraceEvent>) {
-        let trace = Rc::new(Trace::default());
-        self.shared.traces.borrow_mut().push(trace.clone());
-        let value = self.evaluate(rule);
-        if let Ok(value) = &value {
-            let frame = self.frame(Some(&trace));
-            value.items().iter().for_each(|item| note(&frame, item));
-        }
-        self.shared.traces.borrow_mut().pop();
-        (value, trace.take())
-    }
-
-    fn held(&self, at: usize, rule: &Rule) -> Result<Value, xpath::Failure> {
-        let recording = self.shared.traces.borrow().last().cloned();
-        let held = self.cells[at].get_or_init(|| {
-            if recording.is_none() {
-                return Held { value: self.evaluate(rule), events: None };
-            }
-            let (value, events) = self.recorded(rule);
-            Held { value, events: Some(events) }
-        });
-        if let Some(trace) = recording {
-            let again = if held.events.is_none() { Some(self.recorded(rule).1) } else { None };
-            held.events.iter().chain(again.iter()).flatten().for_each(|event| trace.push(event.clone()));
-        }
-        held.value.clone()
-    }
-
-    /// Evaluates under a trace of its own. Nodes the value consists of are not read yet.
-    fn recorded(&self, rule: &Rule) -> (Result<Value, xpath::Failure>, Vec<TraceEvent>) {
-        let trace = Rc::new(Trace::default());
-        self.shared.traces.borrow_mut().push(trace.clone());
-        let value = self.evaluate(rule);
-        self.shared.traces.borrow_mut().pop();
-        (value, trace.take())
-    }
-
-    fn rule_place(&self, rule: &Rule) -> Place {
-        Place::in_file(self.shared.file, rule.line, rule.column)
-    }
-
-    /// Where in the source the rules of this scope stand.
-    fn source_path(&self) -> String {
-        match self.item {
-            Item::Node(_, node) => self.shared.documents[0].path(*node),
-            _ => self.parent.map_or_else(|| "/".to_owned(), Scope::source_path),
-        }
-    }
-
-    /// Notes a missing code or cross reference and goes on; anything else ends the run.
-    fn settle(&self, failure: xpath::Failure, rule: &Rule) -> Result<(), Failure> {
-        match failure {
-            xpath::Failure::MissingCode { table, value, place } => {
-                let mut codes = self.shared.codes.borrow_mut();
-                if !codes.iter().any(|known| *known.table == *table && *known.value == *value) {
-                    let place = self.or_rule(*place, rule);
-                    codes.push(MissingCode { table: table.to_string(), value: value.to_string(), place });
-                }
-                Ok(())
-            }
-            xpath::Failure::MissingXref { entity, id, system, place } => {
-                let system = system.map(|system| system.to_string());
-                let mut xrefs = self.shared.xrefs.borrow_mut();
-                if !xrefs.iter().any(|known| *known.entity == *entity && *known.id == *id && known.system == system) {
-                    let place = self.or_rule(*place, rule);
-                    xrefs.push(MissingXref { entity: entity.to_string(), id: id.to_string(), system, place });
-                }
-                Ok(())
-            }
-            other => {
-                let mut problem = other.problem();
-                problem.place = self.or_rule(problem.place, rule);
-                Err(problem.into())
-            }
-        }
-    }
-
-    /// The formula's own place where it has one, else the rule's; always with the source path.
-    fn or_rule(&self, place: Place, rule: &Rule) -> Place {
-        let mut place = if place.line == 0 { Place { path: place.path, ..self.rule_place(rule) } } else { place };
-        place.file.get_or_insert_with(|| self.shared.file.clone());
-        place.path.get_or_insert_with(|| self.source_path());
-        place
-    }
-
-    /// The value; `None` when a code or cross reference is missing for it.
-    fn value(&self, rule: &Rule) -> Result<Option<Value>, Failure> {
-        match self.evaluate(rule) {
-            Ok(value) => Ok(Some(value)),
-            Err(failure) => self.settle(failure, rule).map(|()| None),
-        }
-    }
-
-    fn holds(&self, rule: &Rule) -> Result<Option<bool>, Failure> {
-        let Some(value) = self.value(rule)? else { return Ok(None) };
-        match &rule.value {
-            // A literal condition is its word: a text `false` would count as true.
-            Expression::Literal { kind: LiteralKind::Boolean, text } => Ok(Some(&**text == "true")),
-            _ => match value.effective_boolean() {
-                Ok(holds) => Ok(Some(holds)),
-                Err(failure) => self.settle(failure, rule).map(|()| None),
-            },
-        }
-    }
-
-    fn missing(&self) -> Option<Failure> {
-        let (codes, xrefs) = (self.shared.codes.take(), self.shared.xrefs.take());
-        (!codes.is_empty() || !xrefs.is_empty()).then_some(Failure::Missing { codes, xrefs })
-    }
-}
-
-/// Notes that an item's text is read, when it is a node.
-fn note(frame: &Frame<'_>, item: &Item) {
-    if let Item::Node(document, node) = item {
-        frame.note_read(*document, *node);
-    }
-}
-
-impl Variables for Scope<'_> {
-    fn get(&self, slot: usize) -> Result<Value, xpath::Failure> {
-        let local = slot.checked_sub(self.first_slot).and_then(|at| Some((at, self.lets.get(at)?)));
-        match (local, self.parent) {
-            (Some((at, rule)), _) => self.held(at, rule),
-            (None, Some(parent)) => parent.get(slot),
-            (None, None) => Ok(self.shared.given.get(slot).cloned().unwrap_or_default()),
-        }
-    }
-}
-
-/// The answers of [`super::Questions`], evaluated when asked for.
-pub struct Answers<'a> {
-    scope: &'a Scope<'a>,
-    rules: &'a [Rule],
-}
-
-impl<'a> Answers<'a> {
-    pub(super) fn new(scope: &'a Scope<'a>, rules: &'a [Rule]) -> Self {
-        Self { scope, rules }
-    }
-
-    fn value(&self, number: usize) -> Result<Option<(Value, &'a Rule)>, Failure> {
-        let Some(rule) = self.rules.get(number) else { return Ok(None) };
-        let value = self.scope.value(rule)?;
-        match self.scope.missing() {
-            Some(missing) => Err(missing),
-            None => Ok(value.map(|value| (value, rule))),
-        }
-    }
-
-    /// The text of an answer; `None` when it is absent or empty. Several items are joined by a blank.
-    ///
-    /// # Errors
-    /// When the formula fails.
-    pub fn text(&self, number: usize) -> Result<Option<String>, Failure> {
-        let value = self.value(number)?;
-        Ok(value
-            .map(|(value, _)| value.text(&self.scope.shared.documents).into_owned())
-            .filter(|text| !text.is_empty()))
-    }
-
-    /// Whether an answer is true.
-    ///
-    /// # Errors
-    /// When the formula fails or gives neither true nor false.
-    pub fn holds(&self, number: usize) -> Result<bool, Failure> {
-        let Some((_, rule)) = self.value(number)? else { return Ok(false) };
-        Ok(self.scope.holds(rule)?.unwrap_or_default())
-    }
-
-    /// The nodes of the asked document an answer consists of; other items are left out.
-    ///
-    /// # Errors
-    /// When the formula fails.
-    pub fn nodes(&self, number: usize) -> Result<Vec<NodeId>, Failure> {
-        let value = self.value(number)?;
-        let node = |item: &Item| match item {
-            Item::Node(_, node) => Some(*node),
-            _ => None,
-        };
-        Ok(value.map(|(value, _)| value.items().iter().filter_map(node).collect()).unwrap_or_default())
-    }
-}
 
 /// What became of a rule.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -327,14 +45,6 @@ enum Form {
     Attribute,
     Text,
     Element,
-}
-
-/// An output node with its rule, for the explanation.
-struct Noted {
-    node: NodeId,
-    rule: RulePlace,
-    formula: Option<String>,
-    events: Vec<TraceEvent>,
 }
 
 /// The output being written.
@@ -405,11 +115,7 @@ impl<'t> Writing<'t> {
         }
         let mut parts = Vec::with_capacity(block.parts.len());
         for part in &block.parts {
-            let part = match part {
-                Part::Field(field) => self.field(scope, field, Form::Element)?,
-                Part::Block { name, block, item } => self.block(scope, block, *name, *item)?,
-                Part::Copy(rule) => self.copy(scope, rule)?,
-            };
+            let part = self.part(scope, part)?;
             came = came.and(part);
             parts.push(part);
         }
@@ -424,6 +130,30 @@ impl<'t> Writing<'t> {
         Ok(came)
     }
 
+    fn part(&mut self, scope: &Scope<'_>, part: &Part) -> Result<Came, Failure> {
+        match part {
+            Part::Field(field) => self.field(scope, field, Form::Element),
+            Part::Block { name, block, item } => self.block(scope, block, *name, *item),
+            Part::Copy(rule) => self.copy(scope, rule),
+            Part::Choice { branches, .. } => {
+                for branch in branches {
+                    match branch.when.as_ref().map_or(Ok(Some(true)), |when| scope.holds(when))? {
+                        Some(false) => (),
+                        None => return Ok(Came::Missing),
+                        Some(true) => {
+                            let mut came = Came::Absent;
+                            for part in &branch.parts {
+                                came = came.and(self.part(scope, part)?);
+                            }
+                            return Ok(came);
+                        }
+                    }
+                }
+                Ok(Came::Absent)
+            }
+        }
+    }
+
     fn block(&mut self, outer: &Scope<'_>, block: &Block, name: usize, is_item: bool) -> Result<Came, Failure> {
         let Some(each) = &block.each else {
             return self.instance(outer, block, (outer.item, outer.position, outer.size), (name, None, is_item));
@@ -431,7 +161,16 @@ impl<'t> Writing<'t> {
         let Some(value) = outer.value(each)? else { return Ok(Came::Missing) };
         let mut came = Came::Absent;
         let mut written = 1;
-        for (at, item) in value.items().iter().enumerate() {
+        let sorted;
+        let items = match &block.sort {
+            None => value.items(),
+            Some(key) => {
+                let Some(in_order) = sort(outer, block, key, value.items())? else { return Ok(Came::Missing) };
+                sorted = in_order;
+                &sorted
+            }
+        };
+        for (at, item) in items.iter().enumerate() {
             let part = self.instance(outer, block, (item, at + 1, value.len()), (name, Some(written), is_item))?;
             written += usize::from(part == Came::Written);
             came = came.and(part);
@@ -781,82 +520,21 @@ fn assert(scope: &Scope<'_>, assertion: &Assertion) -> Result<(), Failure> {
     }
 }
 
-/// What a text is in JSON, and the form it needs for that when it has another one.
-fn shaped(text: &str, own: Shape, simple: Option<&Simple>) -> (Shape, Option<String>) {
-    let kind = simple.filter(|simple| !simple.list).map(|simple| simple.kind);
-    let wants_number = kind.map_or(own == Shape::Number, SimpleKind::is_numeric);
-    if wants_number {
-        if is_json_number(text) {
-            return (Shape::Number, None);
-        }
-        return match Decimal::parse(text) {
-            Ok(value) => (Shape::Number, Some(value.to_string())),
-            Err(_) => (Shape::String, None),
+/// The items in the order of a key; equal ones stay as they were. Numbers come before texts, nothing before both. `None`
+/// when a code or cross reference is missing for a key.
+fn sort(outer: &Scope<'_>, block: &Block, key: &Rule, items: &[Item]) -> Result<Option<Vec<Item>>, Failure> {
+    let mut keyed = Vec::with_capacity(items.len());
+    for (at, item) in items.iter().enumerate() {
+        let scope = Scope::new(outer.shared, Some(outer), (block.first_slot, &[]), item, at + 1, items.len());
+        let Some(value) = scope.value(key)? else { return Ok(None) };
+        let number = match value.first() {
+            Some(Item::Integer(number) | Item::Decimal(number)) => Some(*number),
+            Some(Item::Double(number)) => Decimal::from_f64(*number),
+            _ => None,
         };
+        let text = if number.is_some() { String::new() } else { value.text(&outer.shared.documents).into_owned() };
+        keyed.push(((!value.is_empty(), number.is_none(), number, text), item.clone()));
     }
-    let wants_boolean = kind.map_or(own == Shape::Boolean, |kind| kind == SimpleKind::Boolean);
-    if wants_boolean && matches!(text, "true" | "false") { (Shape::Boolean, None) } else { (Shape::String, None) }
-}
-
-/// Whether a text is a number of RFC 8259 §6.
-pub(super) fn is_json_number(text: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let unsigned = text.strip_prefix('-').unwrap_or(text);
-    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
-        None => (unsigned, None),
-    };
-    let (whole, fraction) = match mantissa.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (mantissa, None),
-    };
-    digits(whole)
-        && (whole == "0" || !whole.starts_with('0'))
-        && fraction.is_none_or(digits)
-        && exponent.is_none_or(digits)
-}
-
-fn explain(noted: &Noted, output: &Document, input: &Document) -> FieldExplanation {
-    let (mut sources, mut codes, mut xrefs) = (Vec::new(), Vec::new(), Vec::new());
-    for event in &noted.events {
-        match event {
-            TraceEvent::Read { node, .. } => {
-                let place = input.place(*node);
-                let path = place.path.unwrap_or_default();
-                push_new(&mut sources, SourceField { path, line: place.line, column: place.column });
-            }
-            TraceEvent::Code { table, value, result, row } => push_new(
-                &mut codes,
-                CodeUse {
-                    table: table.to_string(),
-                    value: value.to_string(),
-                    result: result.as_ref().map(ToString::to_string),
-                    row: row.clone(),
-                },
-            ),
-            TraceEvent::Xref { entity, id, result } => push_new(
-                &mut xrefs,
-                XrefUse {
-                    entity: entity.to_string(),
-                    id: id.to_string(),
-                    result: result.as_ref().map(ToString::to_string),
-                },
-            ),
-        }
-    }
-    FieldExplanation {
-        path: output.path(noted.node),
-        value: output.string_value(noted.node).into_owned(),
-        rule: noted.rule.clone(),
-        formula: noted.formula.clone(),
-        sources,
-        codes,
-        xrefs,
-    }
-}
-
-fn push_new<T: PartialEq>(list: &mut Vec<T>, new: T) {
-    if !list.contains(&new) {
-        list.push(new);
-    }
+    keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(Some(keyed.into_iter().map(|(_, item)| item).collect()))
 }

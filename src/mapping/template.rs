@@ -6,7 +6,8 @@ use super::{
     Environment, Explanation, Failure,
     compile::Compiler,
     plan::{Block, OutputName, Rule},
-    run::{Answers, Writing, with_scope},
+    run::Writing,
+    scope::{Answers, with_scope},
 };
 use crate::{
     base::{Limits, Problems},

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use super::{Context, Environment, Explanation, Failure, Mapping, compare};
+use super::{Context, Environment, Expectation, Explanation, Failure, Mapping, compare, judge};
 use crate::{
     base::Limits,
     document::Document,
@@ -138,7 +138,7 @@ fn every_problem_of_a_bad_mapping_is_reported_where_it_stands() {
             "output:\n  doc:\n    head:\n      code: x\n      dept: =code('departmnt', Order/Department)\n",
             &["m.yaml:9:", "error XD-X007: ", "did you mean `department`?"],
         ),
-        ("output:\n  doc:\n   head: 1\n  - x\n", &["m.yaml:8:3: error XD-C001: the YAML cannot be read: "]),
+        ("output:\n  doc:\n   head: 1\n  - x\n", &["m.yaml:8:5: error XD-C001: the YAML cannot be read: "]),
         (
             "otput:\n  doc: {}\n",
             &[
@@ -147,10 +147,10 @@ fn every_problem_of_a_bad_mapping_is_reported_where_it_stands() {
             ],
         ),
         (
-            "output:\n  doc:\n    row:\n      $eech: =Order/Line\n      $sort: =Item\n      item: =Itm\n      sum: abc\n      '@no': 1\n    head: {code: =Order/Number, dept: =(, '@versoin': 1}\n",
+            "output:\n  doc:\n    row:\n      $eech: =Order/Line\n      $merge: =Item\n      item: =Itm\n      sum: abc\n      '@no': 1\n    head: {code: =Order/Number, dept: =(, '@versoin': 1}\n",
             &[
                 "m.yaml:8:7 (output.doc.row.$eech): error XD-M002: there is no instruction `$eech` (did you mean `$each`?)",
-                "m.yaml:9:7 (output.doc.row.$sort): error XD-M003: `$sort` is not supported yet",
+                "m.yaml:9:7 (output.doc.row.$merge): error XD-M003: `$merge` is not supported yet",
                 "m.yaml:11:12 (output.doc.row.sum): error XD-M007: `abc` does not fit the target: it is not a decimal number",
                 "m.yaml:13:",
                 "error XD-X001: ",
@@ -166,7 +166,7 @@ fn every_problem_of_a_bad_mapping_is_reported_where_it_stands() {
             &[
                 "m.yaml:7:5 (output.doc.x:head): error XD-M005: the prefix `x` is not declared",
                 "m.yaml:8:10 (output.doc.row): error XD-M006: `row` holds elements in the target, not a value (write a block with item, sum)",
-                "m.yaml:10:12 (output.doc.head.code): error XD-M006: no value is given",
+                "m.yaml:10:11 (output.doc.head.code): error XD-M006: no value is given",
             ],
         ),
         (
@@ -176,6 +176,10 @@ fn every_problem_of_a_bad_mapping_is_reported_where_it_stands() {
         (
             "output:\n  doc: {$use: heda}\nfragments:\n  head: {head: {code: x, dept: x}}\n",
             &["m.yaml:6:15: error XD-M008: there is no fragment `heda` (did you mean `head`?)"],
+        ),
+        (
+            "output:\n  doc: {$use: head}\nfragments:\n  head: {head: {$use: tail, code: x, dept: x}}\n  tail: {x: {$use: head}}\n",
+            &["m.yaml:9:20: error XD-M008: the fragment `head` uses itself"],
         ),
     ];
     for (body, expected) in cases {
@@ -279,6 +283,18 @@ fn an_assertion_rejects_with_the_mappings_own_words() {
     let failure = apply(&body, ORDER).expect_err("rejected");
     assert_eq!(failure.lines(), ["assertion: more than two lines"]);
     assert_eq!(failure.to_string(), "m.yaml:6:12 (/Order): error XD-M024: more than two lines");
+}
+
+#[test]
+fn items_are_sorted_and_the_first_branch_that_holds_is_taken() {
+    let body = BODY.replace("$if: =Quantity ne 0", "$sort: =number(Price)").replace(
+        "code: =Order/Number",
+        "code: {$choose: [{when: =Order/Note, then: N}, {when: =Order/Line, then: L}, {otherwise: O}]}",
+    );
+    let shown = written(&apply(&body, ORDER).expect("mapped"), Syntax::Xml);
+    assert!(shown.contains("<code>L</code>"), "{shown}");
+    let items: Vec<&str> = shown.split("<item>").skip(1).map(|rest| &rest[..1]).collect();
+    assert_eq!(items, ["z", "x", "y"]);
 }
 
 #[test]
@@ -387,17 +403,29 @@ fn run_case(root: &Path, case: &Path) -> Result<(), String> {
     };
     let input = read_file("input", shipped_namespace(&ends.from)).ok_or("no input")?;
     let result = mapping.apply(&input, &context, &Limits::default(), None);
-    match (result, read_file("expected", shipped_namespace(&ends.to))) {
-        (Ok(output), Some(expected)) => {
-            let differences = compare(&expected, &output);
-            if differences.is_empty() { Ok(()) } else { Err(format!("{differences:?}")) }
-        }
-        (Err(failure), None) => {
-            let expected = load(&case.join("problems.txt"));
-            let found = failure.lines().join("\n");
-            if expected.trim() == found { Ok(()) } else { Err(format!("expected {expected}found {found}")) }
-        }
-        (Ok(_), None) => Err("mapped, and was expected to fail".into()),
-        (Err(failure), Some(_)) => Err(failure.to_string()),
-    }
+    let expected = read_file("expected", shipped_namespace(&ends.to));
+    let differences = match &expected {
+        Some(expected) => judge(&result, Expectation::Document(expected)),
+        None => judge(&result, Expectation::Failure(&load(&case.join("problems.txt")))),
+    };
+    if differences.is_empty() { Ok(()) } else { Err(format!("{differences:?}")) }
+}
+
+#[test]
+fn a_case_that_fails_otherwise_than_expected_shows_both_lines() {
+    let failure = || Err(Failure::Assertion { message: "no".into(), place: Box::default() });
+    assert_eq!(judge(&failure(), Expectation::Failure("assertion: no\n")), []);
+    let differences = judge(&failure(), Expectation::Failure("assertion: yes\n"));
+    assert_eq!(differences[0].expected.as_deref(), Some("assertion: yes"));
+    assert_eq!(differences[0].actual.as_deref(), Some("assertion: no"));
+    assert_eq!(judge(&failure(), Expectation::Document(&xml("<a/>"))).len(), 1);
+    assert_eq!(judge(&Ok(xml("<a/>")), Expectation::Failure("assertion: no")).len(), 1);
+}
+
+#[test]
+fn a_compiled_mapping_is_shared_by_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Mapping>();
+    shared::<crate::profile::Profile>();
+    shared::<crate::profile::Simulator>();
 }

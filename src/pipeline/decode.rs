@@ -23,6 +23,8 @@ pub struct Decoded {
     pub site: Option<String>,
     /// Its own key for recognising repetitions.
     pub dedup_key: Option<String>,
+    /// Its own day, `YYYY-MM-DD`.
+    pub date: Option<String>,
 }
 
 /// The document type a sender named, completed: the version may be left out, and so may the family when the name alone
@@ -101,6 +103,7 @@ pub fn decode(
         business_key: known(facts.business_key),
         site: known(facts.site),
         dedup_key: known(facts.dedup_key),
+        date: known(facts.date),
     })
 }
 

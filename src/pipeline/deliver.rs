@@ -12,7 +12,9 @@ use crate::{
     catalog::{Catalog, System},
     format::{ReadOptions, Syntax, charset_of_media_type, read},
     profile::{Meaning, Outcome as ReplyOutcome},
-    store::{AttemptOutcome, Hold, Leased, NewAttempt, NewXref, Next, Output, Reason, StoreError, WaitKey},
+    store::{
+        AttemptOutcome, Hold, Leased, NewAttempt, NewXref, Next, Output, Reason, Store, StoreError, WaitKey, XrefKey,
+    },
     telemetry::metric,
     transport::{
         Answer, Outgoing,
@@ -90,9 +92,18 @@ impl Delivering {
 
     async fn deliver(&self, leased: Leased) {
         let id = leased.id.clone();
-        if let Err(error) = self.step(leased).await {
-            // The lease stays with this process; a store that fails for good ends it, and the next one begins anew.
-            tracing::error!(delivery = id, code = error.problem().code.id, "not recorded: {}", error.problem().text);
+        let Err(mut error) = self.step(leased).await else { return };
+        tracing::error!(delivery = id, code = error.problem().code.id, "not recorded: {}", error.problem().text);
+        // A store that is full gives the delivery back when it can write again; one that failed for good ends the
+        // process, and the next one begins anew. Bytes that were sent without a record are kept, so that the next
+        // attempt knows they may have arrived.
+        while matches!(error, StoreError::Unavailable(_)) {
+            tokio::time::sleep(PAUSE).await;
+            let now = self.hub.clock.now();
+            match self.hub.store.hold(&id, Hold::Later { due_at: now }, now).await {
+                Ok(()) => return,
+                Err(again) => error = again,
+            }
         }
     }
 
@@ -150,64 +161,62 @@ impl Delivering {
         let answer = sink.send(&outgoing).await;
         let took = hub.clock.monotonic().saturating_sub(began);
         histogram!(metric::ATTEMPT_SECONDS, "destination" => self.destination.clone()).record(took.as_secs_f64());
-        let verdict = self.understand(&catalog, &system, &leased, &output, &answer, may_have_arrived);
+        let understood = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            self.understand(&catalog, &system, &leased, &output, &answer, may_have_arrived)
+        }));
+        let verdict = understood.unwrap_or_else(|_| Verdict {
+            outcome: AttemptOutcome::Unknown,
+            why: "reading the reply failed in a way the program did not foresee".to_owned(),
+            after: None,
+            xref: None,
+            code: code::POISON,
+        });
         self.record(&leased, &system, started_at, answer, verdict).await
     }
 
-    /// Maps the message; looks up what the mapping asks for, and runs it again, until it asks for nothing new.
+    /// Maps the message on a thread that may block; what is missing becomes a hold.
     async fn make_output(
         &self,
         catalog: &Arc<Catalog>,
         system: &Arc<System>,
         leased: &Leased,
     ) -> Result<Result<Mapped, Hold>, StoreError> {
-        let mut xrefs = Xrefs::new();
-        loop {
-            let run = {
-                let (catalog, system, limits) = (catalog.clone(), system.clone(), self.hub.limits.clone());
-                let (message, bytes) = (leased.message.clone(), leased.bytes.clone());
-                let (route, known) = (leased.route.clone(), xrefs.clone());
-                tokio::task::spawn_blocking(move || {
-                    let Some(source) = catalog.system(&message.system) else {
-                        let text = format!("system `{}` is not configured any more", message.system);
-                        return Err(Stop::Problem("no-route", Problem::new(code::GONE, text)));
-                    };
-                    let content_type = (!message.content_type.is_empty()).then_some(message.content_type.as_str());
-                    let decoded = decode(&catalog, source, &message.document_type, content_type, &bytes, &limits)
-                        .map_err(|problem| Stop::Problem("unreadable", problem))?;
-                    let Some(target) = catalog.target(&route, &system.id) else {
-                        let text = format!("route `{route}` does not lead to `{}` any more", system.id);
-                        return Err(Stop::Problem("no-route", Problem::new(code::GONE, text)));
-                    };
-                    map(&catalog, &Facts::of(&message), target, &system, &decoded, &known, &limits, None)
-                })
+        let (catalog, system, limits) = (catalog.clone(), system.clone(), self.hub.limits.clone());
+        let (message, bytes, route) = (leased.message.clone(), leased.bytes.clone(), leased.route.clone());
+        let xrefs = StoredXrefs { store: self.hub.store.clone(), runtime: tokio::runtime::Handle::current() };
+        let run = tokio::task::spawn_blocking(move || {
+            let Some(source) = catalog.system(&message.system) else {
+                let text = format!("system `{}` is not configured any more", message.system);
+                return Err(Stop::Problem("no-route", Problem::new(code::GONE, text)));
             };
-            let stop = match run.await {
-                Ok(Ok(mapped)) => return Ok(Ok(mapped)),
-                Ok(Err(stop)) => stop,
-                Err(_) => {
-                    let text = "mapping this message failed in a way the program did not foresee";
-                    let problem = Problem::new(code::POISON, text).hint("report it with the message; others flow on");
-                    Stop::Problem("poison", problem)
-                }
+            let content_type = (!message.content_type.is_empty()).then_some(message.content_type.as_str());
+            let decoded = decode(&catalog, source, &message.document_type, content_type, &bytes, &limits)
+                .map_err(|problem| Stop::Problem("unreadable", problem))?;
+            let Some(target) = catalog.target(&route, &system.id) else {
+                let text = format!("route `{route}` does not lead to `{}` any more", system.id);
+                return Err(Stop::Problem("no-route", Problem::new(code::GONE, text)));
             };
-            match stop {
-                Stop::Ask(keys) => {
-                    let answers = self.hub.store.xrefs(&keys).await?;
-                    xrefs.extend(keys.into_iter().zip(answers));
-                }
-                Stop::MissingXref { key, problem } => {
-                    let reason = Reason::of("xref", &problem);
-                    return Ok(Err(Hold::Wait { key: WaitKey::Xref(key), reason }));
-                }
-                Stop::MissingCode(problem) => {
-                    return Ok(Err(Hold::Park { reason: Reason::of("code", &problem) }));
-                }
-                Stop::Problem(cause, problem) => {
-                    return Ok(Err(Hold::Park { reason: Reason::of(cause, &problem) }));
-                }
+            let facts = Facts { date: decoded.date.clone(), ..Facts::of(&message) };
+            map(&catalog, &facts, target, &system, &decoded, &xrefs, &limits, None)
+        });
+        let stop = match run.await {
+            Ok(Ok(mapped)) => return Ok(Ok(mapped)),
+            Ok(Err(stop)) => stop,
+            Err(_) => {
+                let text = "mapping this message failed in a way the program did not foresee";
+                let problem = Problem::new(code::POISON, text).hint("report it with the message; others flow on");
+                Stop::Problem("poison", problem)
             }
-        }
+        };
+        let park = |cause: &str, problem: &Problem| Hold::Park { reason: Reason::of(cause, problem) };
+        Ok(Err(match stop {
+            Stop::Store(error) => return Err(error),
+            Stop::MissingXref { key, problem } => {
+                Hold::Wait { key: WaitKey::Xref(key), reason: Reason::of("xref", &problem) }
+            }
+            Stop::MissingCode(problem) => park("code", &problem),
+            Stop::Problem(cause, problem) => park(cause, &problem),
+        }))
     }
 
     /// What the answer means: the transport's word first, then, on its "delivered", the profile's.
@@ -234,8 +243,7 @@ impl Delivering {
             return verdict;
         };
         let facts = Facts::of(&leased.message);
-        let xrefs = Xrefs::new();
-        let host = RunHost::new(catalog, &facts, system, &xrefs);
+        let host = RunHost::new(catalog, &facts, system, &());
         let reply = self.read_reply(system, content_type.as_deref(), body);
         let meaning = profile.read_reply(&output.document_type, reply.as_ref(), &host, &self.hub.limits);
         let Meaning { outcome, reason, xref } = meaning.unwrap_or_else(|failure| Meaning {
@@ -350,6 +358,18 @@ impl Delivering {
             tracing::info!(released = recorded.released, "deliveries that waited for this one go on");
         }
         Ok(())
+    }
+}
+
+/// Cross references from the store, for a thread that may block.
+struct StoredXrefs {
+    store: Arc<dyn Store>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Xrefs for StoredXrefs {
+    fn find(&self, key: &XrefKey) -> Result<Option<String>, StoreError> {
+        self.runtime.block_on(self.store.xref(key))
     }
 }
 

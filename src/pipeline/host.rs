@@ -1,11 +1,11 @@
 //! What formulas ask of the outside, answered from the catalog, the message and known cross references.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::cell::RefCell;
 
 use crate::{
     base::Timestamp,
     catalog::{Catalog, Occasion, System},
-    store::{MessageInfo, XrefKey},
+    store::{MessageInfo, StoreError, XrefKey},
     xpath::{CodeAnswer, Host},
 };
 
@@ -24,6 +24,8 @@ pub struct Facts {
     pub document_type: String,
     /// Its business key.
     pub business_key: Option<String>,
+    /// The document's own day, `YYYY-MM-DD`; without one, the day of receipt in UTC stands for it.
+    pub date: Option<String>,
 }
 
 impl Facts {
@@ -37,36 +39,50 @@ impl Facts {
             site: message.site.clone(),
             document_type: message.document_type.clone(),
             business_key: message.business_key.clone(),
+            date: None,
         }
     }
 }
 
-/// Cross references known to one run: what was looked up, with its answer.
-pub type Xrefs = HashMap<XrefKey, Option<String>>;
+/// Where cross references are looked up. Answers must not change within one run.
+pub trait Xrefs {
+    /// The id that an entity has in the target system, if known.
+    ///
+    /// # Errors
+    /// When they cannot be looked up at this moment.
+    fn find(&self, key: &XrefKey) -> Result<Option<String>, StoreError>;
+}
 
-/// The outside of one run. A cross reference not looked up yet is answered "none" and noted in [`RunHost::asked`]; the
-/// caller looks it up and runs again, so that formulas need no store.
+/// No cross references.
+impl Xrefs for () {
+    fn find(&self, _: &XrefKey) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+}
+
+/// The outside of one run.
 pub struct RunHost<'a> {
     catalog: &'a Catalog,
     facts: &'a Facts,
     target: &'a System,
     date: String,
-    xrefs: &'a Xrefs,
-    asked: RefCell<Vec<XrefKey>>,
+    xrefs: &'a dyn Xrefs,
+    failed: RefCell<Option<StoreError>>,
 }
 
 impl<'a> RunHost<'a> {
     /// The outside for mapping a message for a target system.
     #[must_use]
-    pub fn new(catalog: &'a Catalog, facts: &'a Facts, target: &'a System, xrefs: &'a Xrefs) -> Self {
-        let date = facts.received.to_string().chars().take(10).collect();
-        Self { catalog, facts, target, date, xrefs, asked: RefCell::default() }
+    pub fn new(catalog: &'a Catalog, facts: &'a Facts, target: &'a System, xrefs: &'a dyn Xrefs) -> Self {
+        let date = facts.date.as_deref().map_or_else(|| facts.received.to_string(), ToOwned::to_owned);
+        let date = date.chars().take(10).collect();
+        Self { catalog, facts, target, date, xrefs, failed: RefCell::default() }
     }
 
-    /// The cross references asked for that nobody has looked up.
+    /// Why cross references could not be looked up; what the run gave is worth nothing then.
     #[must_use]
-    pub fn asked(self) -> Vec<XrefKey> {
-        self.asked.into_inner()
+    pub fn failed(self) -> Option<StoreError> {
+        self.failed.into_inner()
     }
 
     /// The key under which a cross reference is kept.
@@ -101,16 +117,10 @@ impl Host for RunHost<'_> {
 
     fn xref(&self, entity: &str, id: &str, system: Option<&str>) -> Option<String> {
         let key = self.xref_key(entity, id, system);
-        match self.xrefs.get(&key) {
-            Some(known) => known.clone(),
-            None => {
-                let mut asked = self.asked.borrow_mut();
-                if !asked.contains(&key) {
-                    asked.push(key);
-                }
-                None
-            }
-        }
+        self.xrefs.find(&key).unwrap_or_else(|error| {
+            self.failed.borrow_mut().get_or_insert(error);
+            None
+        })
     }
 
     fn message(&self, name: &str) -> Option<String> {

@@ -7,7 +7,7 @@ use crate::{
     document::Document,
     format::{WriteOptions, write},
     mapping::{Explanation, Failure},
-    store::XrefKey,
+    store::{StoreError, XrefKey},
 };
 
 /// What a partner gets.
@@ -28,8 +28,8 @@ pub struct Mapped {
 /// Why there are no bytes.
 #[derive(Clone, Debug)]
 pub enum Stop {
-    /// Cross references must be looked up first; then run again.
-    Ask(Vec<XrefKey>),
+    /// Cross references could not be looked up: nothing is known yet.
+    Store(StoreError),
     /// A cross reference is not there yet: wait for it.
     MissingXref {
         /// Which.
@@ -54,24 +54,16 @@ pub fn map(
     target: &Target,
     system: &System,
     decoded: &Decoded,
-    xrefs: &Xrefs,
+    xrefs: &dyn Xrefs,
     limits: &Limits,
     explanations: Option<&mut Vec<Explanation>>,
 ) -> Result<Mapped, Stop> {
     let host = RunHost::new(catalog, facts, system, xrefs);
     let outcome = run(catalog, target, system, &decoded.document, &host, limits, explanations);
-    // An answer "none" to something nobody looked up is no answer, whether the run failed on it or not.
-    let missing = |key: &XrefKey| xrefs.get(key).is_none_or(Option::is_none);
-    match outcome {
-        Ok(mapped) => {
-            let asked = host.asked();
-            if asked.is_empty() { Ok(mapped) } else { Err(Stop::Ask(asked)) }
-        }
-        Err(failure) => {
-            let stop = stop(&failure, &host, &missing, system);
-            let asked = host.asked();
-            if asked.is_empty() { Err(stop) } else { Err(Stop::Ask(asked)) }
-        }
+    let outcome = outcome.map_err(|failure| stop(&failure, &host, system));
+    match host.failed() {
+        Some(error) => Err(Stop::Store(error)),
+        None => outcome,
     }
 }
 
@@ -116,7 +108,7 @@ fn run(
     })
 }
 
-fn stop(failure: &Failure, host: &RunHost<'_>, missing: &dyn Fn(&XrefKey) -> bool, system: &System) -> Stop {
+fn stop(failure: &Failure, host: &RunHost<'_>, system: &System) -> Stop {
     let Failure::Missing { codes, xrefs } = failure else {
         let unknown = || Problem::new(code::POISON, "the mapping failed without a reason");
         return Stop::Problem("mapping", failure.problems().into_iter().next().unwrap_or_else(unknown));
@@ -130,9 +122,9 @@ fn stop(failure: &Failure, host: &RunHost<'_>, missing: &dyn Fn(&XrefKey) -> boo
             .hint("add the row to codes/, then reload (SIGHUP); it goes on by itself");
         return Stop::MissingCode(problem);
     }
-    let wanted = xrefs.iter().map(|xref| (host.xref_key(&xref.entity, &xref.id, xref.system.as_deref()), xref));
-    match wanted.into_iter().find(|(key, _)| missing(key)) {
-        Some((key, xref)) => {
+    match xrefs.first() {
+        Some(xref) => {
+            let key = host.xref_key(&xref.entity, &xref.id, xref.system.as_deref());
             let text = format!(
                 "`{}` does not know {} `{}` yet; it goes on by itself once it does",
                 key.target_system, xref.entity, xref.id
@@ -140,6 +132,6 @@ fn stop(failure: &Failure, host: &RunHost<'_>, missing: &dyn Fn(&XrefKey) -> boo
             let problem = Problem::new(code::MISSING_XREF, text).at(xref.place.clone());
             Stop::MissingXref { key, problem }
         }
-        None => Stop::Problem("mapping", Problem::new(code::POISON, "a cross reference is known and missing at once")),
+        None => Stop::Problem("mapping", Problem::new(code::POISON, "the mapping misses something it does not name")),
     }
 }

@@ -10,6 +10,8 @@ mod read;
 mod reply;
 mod setting;
 mod simulator;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -52,6 +54,8 @@ pub struct Facts {
     pub site: Option<String>,
     /// What makes two messages the same message.
     pub dedup_key: Option<String>,
+    /// The document's own day, `YYYY-MM-DD`: which code-table rows are in force for it.
+    pub date: Option<String>,
 }
 
 /// A title in both languages.

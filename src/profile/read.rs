@@ -17,8 +17,8 @@ use crate::{
 pub(super) struct Kind {
     pub of: DocumentType,
     facts: Questions,
-    /// The numbers of the answers for business key, site and deduplication key.
-    answers: [Option<usize>; 3],
+    /// The numbers of the answers for business key, site, deduplication key and date.
+    answers: [Option<usize>; 4],
 }
 
 /// Which documents of a type are inside what was received.
@@ -130,7 +130,7 @@ fn kind(
         ..*scope
     };
     let mut asked = Vec::new();
-    let answers = ["business-key", "site", "dedup-key"].map(|name| {
+    let answers = ["business-key", "site", "dedup-key", "date"].map(|name| {
         fields.get(name).map(|question| {
             asked.push(question);
             asked.len() - 1
@@ -182,17 +182,15 @@ pub(super) fn unwrap(
     let mut found: Vec<(NodeId, &str)> = Vec::new();
     for rule in &profile.unwrap {
         let nodes = rule.each.ask(document, &[], &Nobody, limits, |answers| answers.nodes(0))?;
-        for node in nodes {
-            if !found.iter().any(|(known, _)| *known == node) {
-                found.push((node, &rule.of));
-            }
-        }
+        found.extend(nodes.into_iter().map(|node| (node, rule.of.as_str())));
     }
     if found.is_empty() {
         let itself = identify(profile, document).map(|of| (of.name.clone(), document.clone()));
         return Ok(itself.into_iter().collect());
     }
-    found.sort();
+    // In document order; of several rules for one node the first counts.
+    found.sort_by_key(|(node, _)| *node);
+    found.dedup_by_key(|(node, _)| *node);
     let alone = document.elements(NodeId::ROOT).take(2).count() == 1;
     let take = |node: NodeId| {
         // A document that is all there is keeps its places in the source.
@@ -219,7 +217,12 @@ pub(super) fn facts(
     };
     kind.facts.ask(document, &[], &Nobody, limits, |answers| {
         let answer = |number: Option<usize>| number.map_or(Ok(None), |number| answers.text(number));
-        let [business_key, site, dedup_key] = kind.answers;
-        Ok(Facts { business_key: answer(business_key)?, site: answer(site)?, dedup_key: answer(dedup_key)? })
+        let [business_key, site, dedup_key, date] = kind.answers;
+        Ok(Facts {
+            business_key: answer(business_key)?,
+            site: answer(site)?,
+            dedup_key: answer(dedup_key)?,
+            date: answer(date)?,
+        })
     })
 }

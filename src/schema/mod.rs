@@ -6,6 +6,7 @@
 //! schema language gets its own reader beside `xsd.rs` that fills the same [`Model`].
 
 mod code;
+mod declaration;
 mod model;
 mod simple;
 mod xsd;

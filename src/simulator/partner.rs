@@ -77,7 +77,6 @@ impl Partner {
 
     /// Takes documents by POST on every path, answers GET with the health text, and shows what came in on
     /// `GET /_received`.
-    #[must_use]
     pub fn router(&self) -> Router {
         Router::new()
             .route("/_received", get(|State(partner): State<Self>| async move { Json(partner.received()) }))

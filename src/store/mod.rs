@@ -67,7 +67,8 @@ pub trait Store: Send + Sync {
     /// Hands out the oldest accepted messages that this process has not handed out yet, in accept order.
     ///
     /// Counts one more parse attempt for each, durably, before returning. Each must be answered with [`Store::plan`];
-    /// after a restart the unanswered ones are handed out again.
+    /// after a restart the unanswered ones are handed out again, each alone, so that only a message that really ends the
+    /// process is counted again and again.
     async fn begin_transform(&self, now: Timestamp, limit: usize) -> Result<Vec<Work>, StoreError>;
 
     /// Records what is to become of an accepted message, with all its deliveries, in one transaction.

@@ -154,7 +154,7 @@ fn temporal_arithmetic(frame: &Frame<'_>, operation: Arithmetic, left: &Item, ri
     let too_long = || Failure::error("FODT0002", "the duration is too long");
     let signed = |duration: Duration| {
         if operation == Subtract {
-            Duration { months: -duration.months, micros: -duration.micros, ..duration }
+            Duration { months: duration.months.saturating_neg(), micros: duration.micros.saturating_neg(), ..duration }
         } else {
             duration
         }

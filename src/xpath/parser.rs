@@ -8,8 +8,10 @@ use super::{
     lexer::{SyntaxError, Token, tokens},
 };
 
-/// Levels a formula may nest. Recursion over the tree stays far from the stack's end.
-const NESTING: u16 = 100;
+/// Levels a formula may nest: parsing, analysis and evaluation recurse, and fit a 2 MiB stack even unoptimised.
+const NESTING: u16 = 26;
+/// Levels the tree may have; a chain of operators makes one each.
+const DEPTH: u16 = 48;
 
 type Parsed<T> = Result<T, SyntaxError>;
 
@@ -150,7 +152,7 @@ impl Parser {
 
     fn node(&self, kind: ExprKind, start: Span, below: u16) -> Parsed<Expr> {
         let span = start.to(self.last_span());
-        if below >= 2 * NESTING {
+        if below >= DEPTH {
             return Err(SyntaxError::new("too many operators in one chain; use `let` to split the formula", span));
         }
         Ok(Expr { kind, span, depth: below + 1 })

@@ -52,7 +52,7 @@ impl Symbols {
 }
 
 /// The numbers of [`Symbols`] resolved against some documents, so that a step matches by comparing integers.
-/// Make one per run of a mapping.
+/// Make one per run of a mapping, when all its formulas are compiled: names numbered later match nothing.
 #[derive(Debug, Default, Clone)]
 pub struct Binding {
     /// One vector per document.

@@ -1,7 +1,9 @@
 //! The integration tests: one binary, a module per area.
 
+mod acts;
 mod bad_messages;
 mod check_command;
+mod crash;
 mod demo_command;
 mod equal_forms;
 mod error_pages;
@@ -19,3 +21,9 @@ mod test_command;
 mod transport_amqp;
 mod two_stores;
 mod waiting;
+
+/// A service's address from the environment.
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+fn service(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`, which starts it"))
+}

@@ -39,11 +39,11 @@ fn messages_are_listed_newest_first_and_filtered() {
     };
     let [customer, order, unmapped, malformed] = &ids;
     assert_eq!(list(&[]).iter().collect::<Vec<_>>(), [malformed, unmapped, order, customer]);
-    assert_eq!(list(&["--limit", "1"]), [malformed.as_str()]);
-    assert_eq!(list(&["--state", "parked"]), [malformed.as_str(), unmapped.as_str()]);
-    assert_eq!(list(&["--key", "SO-2026-0001"]), [order.as_str()]);
-    assert_eq!(list(&["--type", "hub/customer@1"]), [customer.as_str()]);
-    assert_eq!(list(&["--text", "网销部"]), [unmapped.as_str()], "reasons are searched too");
+    assert_eq!(list(&["--limit", "1"]), std::slice::from_ref(malformed));
+    assert_eq!(list(&["--state", "parked"]), [malformed.clone(), unmapped.clone()]);
+    assert_eq!(list(&["--key", "SO-2026-0001"]), std::slice::from_ref(order));
+    assert_eq!(list(&["--type", "hub/customer@1"]), std::slice::from_ref(customer));
+    assert_eq!(list(&["--text", "网销部"]), std::slice::from_ref(unmapped), "reasons are searched too");
     assert!(list(&["--system", "nobody"]).is_empty());
     for (limit, more) in [("3", true), ("4", false)] {
         let listed = hub.command(&["messages", "list", "--json", "--limit", limit]).expect(0).json();

@@ -1,17 +1,16 @@
 //! AMQP sources and sinks against a real broker: order, settling, returns, loss and return of the broker.
 //!
-//! Needs `CROSSDOCK_TEST_AMQP` (a broker's address, used alone) and, where the broker is stopped or alarmed,
-//! `CROSSDOCK_TEST_RABBITMQCTL` (a command that takes `stop_app`, `start_app`, …). Without them there is nothing to test
-//! against and the tests end at once.
+//! Needs `CROSSDOCK_TEST_AMQP` (a broker's address, used alone) and `CROSSDOCK_TEST_RABBITMQCTL` (a command that takes
+//! `stop_app`, `start_app`, …); `make test` brings both.
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    env,
     process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use super::service;
 use async_trait::async_trait;
 use bytes::Bytes;
 use crossdock::{
@@ -35,33 +34,31 @@ use tokio_util::sync::CancellationToken;
 /// The broker is stopped and alarmed by some tests, so that they take turns.
 static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
 
-fn address() -> Option<Secret> {
-    env::var("CROSSDOCK_TEST_AMQP").ok().map(Secret::new)
+fn address() -> Secret {
+    Secret::new(service("CROSSDOCK_TEST_AMQP"))
 }
 
-/// Runs a broker command; `false` when there is none to run.
-fn control(arguments: &[&str]) -> bool {
-    let Ok(command) = env::var("CROSSDOCK_TEST_RABBITMQCTL") else { return false };
-    let status = Command::new(command).args(arguments).output().expect("the broker's control command runs").status;
+/// Runs a broker command.
+fn control(arguments: &[&str]) {
+    let output = Command::new(service("CROSSDOCK_TEST_RABBITMQCTL")).args(arguments).output();
+    let status = output.expect("the broker's control command runs").status;
     assert!(status.success(), "{arguments:?}: {status}");
-    true
 }
 
 /// The broker's application stopped; it starts again when this is dropped, whatever became of the test.
 struct Away;
 
 impl Away {
-    fn begin() -> Option<Self> {
-        control(&["stop_app"]).then_some(Self)
+    fn begin() -> Self {
+        control(&["stop_app"]);
+        Self
     }
 }
 
 impl Drop for Away {
     fn drop(&mut self) {
-        if let Ok(command) = env::var("CROSSDOCK_TEST_RABBITMQCTL") {
-            // a broker that does not come back fails the test at its next step
-            let _ = Command::new(command).arg("start_app").output();
-        }
+        // a broker that does not come back fails the test at its next step
+        let _ = Command::new(service("CROSSDOCK_TEST_RABBITMQCTL")).arg("start_app").output();
     }
 }
 
@@ -186,7 +183,7 @@ fn outgoing(number: usize) -> Outgoing {
 
 #[tokio::test]
 async fn messages_pass_from_sink_to_source_in_queue_order_with_their_identity() {
-    let Some(url) = address() else { return };
+    let url = address();
     let _turn = TURN.lock().await;
     let queue = "xd-order";
     delete(&url, queue).await;
@@ -212,7 +209,7 @@ async fn messages_pass_from_sink_to_source_in_queue_order_with_their_identity() 
 
 #[tokio::test]
 async fn many_sends_in_flight_are_each_confirmed() {
-    let Some(url) = address() else { return };
+    let url = address();
     let _turn = TURN.lock().await;
     let queue = "xd-many";
     delete(&url, queue).await;
@@ -231,7 +228,7 @@ async fn many_sends_in_flight_are_each_confirmed() {
 
 #[tokio::test]
 async fn a_target_that_is_missing_refuses_and_one_that_vanishes_is_unroutable() {
-    let Some(url) = address() else { return };
+    let url = address();
     let _turn = TURN.lock().await;
     let answer = sink(&url, "xd-missing", false).send(&outgoing(1)).await;
     assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
@@ -249,7 +246,7 @@ async fn a_target_that_is_missing_refuses_and_one_that_vanishes_is_unroutable() 
 
 #[tokio::test]
 async fn refused_messages_leave_the_queue_and_those_without_room_come_again() {
-    let Some(url) = address() else { return };
+    let url = address();
     let _turn = TURN.lock().await;
     let queue = "xd-verdicts";
     delete(&url, queue).await;
@@ -275,7 +272,7 @@ async fn refused_messages_leave_the_queue_and_those_without_room_come_again() {
 
 #[tokio::test]
 async fn a_deleted_queue_shows_as_down_and_is_consumed_again_when_it_is_back() {
-    let Some(url) = address() else { return };
+    let url = address();
     let _turn = TURN.lock().await;
     let queue = "xd-deleted";
     delete(&url, queue).await;
@@ -295,7 +292,7 @@ async fn a_deleted_queue_shows_as_down_and_is_consumed_again_when_it_is_back() {
 
 #[tokio::test]
 async fn nothing_is_lost_while_the_broker_is_away_and_both_ends_come_back_by_themselves() {
-    let Some(url) = address() else { return };
+    let url = address();
     let _turn = TURN.lock().await;
     let queue = "xd-restart";
     delete(&url, queue).await;
@@ -304,9 +301,7 @@ async fn nothing_is_lost_while_the_broker_is_away_and_both_ends_come_back_by_the
     running.until_up(true).await;
     let sink = sink(&url, queue, true);
     assert_eq!(sink.send(&outgoing(0)).await, Answer::Confirmed);
-    let Some(away) = Away::begin() else {
-        return running.stop().await;
-    };
+    let away = Away::begin();
     running.until_up(false).await;
     let mut answer = sink.send(&outgoing(1)).await;
     if matches!(answer, Answer::Unknown { .. }) {
@@ -332,7 +327,7 @@ async fn nothing_is_lost_while_the_broker_is_away_and_both_ends_come_back_by_the
 
 #[tokio::test]
 async fn sends_caught_in_a_broker_stop_are_unknown_or_not_sent_and_never_confirmed_wrongly() {
-    let Some(url) = address() else { return };
+    let url = address();
     let _turn = TURN.lock().await;
     let queue = "xd-storm";
     delete(&url, queue).await;
@@ -353,21 +348,18 @@ async fn sends_caught_in_a_broker_stop_are_unknown_or_not_sent_and_never_confirm
         });
     }
     confirmed.subscribe().wait_for(|count| *count > 200).await.expect("the workers run");
-    if let Some(away) = Away::begin() {
-        while let Some(worker) = workers.join_next().await {
-            worker.expect("only honest answers");
-        }
-        drop(away);
-        assert!(waiting(&url, queue).await >= *confirmed.borrow(), "what was confirmed is there");
-    } else {
-        workers.shutdown().await;
+    let away = Away::begin();
+    while let Some(worker) = workers.join_next().await {
+        worker.expect("only honest answers");
     }
+    drop(away);
+    assert!(waiting(&url, queue).await >= *confirmed.borrow(), "what was confirmed is there");
     delete(&url, queue).await;
 }
 
 #[tokio::test]
 async fn a_broker_under_alarm_is_not_sent_to_and_is_used_again_afterwards() {
-    let Some(url) = address() else { return };
+    let url = address();
     let _turn = TURN.lock().await;
     let queue = "xd-alarm";
     delete(&url, queue).await;
@@ -380,21 +372,20 @@ async fn a_broker_under_alarm_is_not_sent_to_and_is_used_again_afterwards() {
     };
     let sink = AmqpSink::new(&config).expect("good settings");
     assert_eq!(sink.send(&outgoing(0)).await, Answer::Confirmed);
-    if control(&["set_vm_memory_high_watermark", "0"]) {
-        // the broker blocks a connection at its first publication under alarm: that one's fate is unknown
-        let first = sink.send(&outgoing(1)).await;
-        assert!(matches!(first, Answer::Unknown { .. }), "{first:?}");
-        let second = sink.send(&outgoing(2)).await;
-        assert!(matches!(second, Answer::NotSent { .. }), "{second:?}");
-        control(&["set_vm_memory_high_watermark", "0.4"]);
-        let mut pace = tokio::time::interval(Duration::from_millis(100));
-        let mut answer = second;
-        while matches!(answer, Answer::NotSent { .. }) {
-            pace.tick().await;
-            answer = sink.send(&outgoing(2)).await;
-        }
-        assert_eq!(answer, Answer::Confirmed);
+    control(&["set_vm_memory_high_watermark", "0"]);
+    // the broker blocks a connection at its first publication under alarm: that one's fate is unknown
+    let first = sink.send(&outgoing(1)).await;
+    assert!(matches!(first, Answer::Unknown { .. }), "{first:?}");
+    let second = sink.send(&outgoing(2)).await;
+    assert!(matches!(second, Answer::NotSent { .. }), "{second:?}");
+    control(&["set_vm_memory_high_watermark", "0.4"]);
+    let mut pace = tokio::time::interval(Duration::from_millis(100));
+    let mut answer = second;
+    while matches!(answer, Answer::NotSent { .. }) {
+        pace.tick().await;
+        answer = sink.send(&outgoing(2)).await;
     }
+    assert_eq!(answer, Answer::Confirmed);
     delete(&url, queue).await;
 }
 

@@ -61,7 +61,7 @@ pub fn failed(why: &str) -> StoreError {
 pub fn corrupt(what: &str, id: &str) -> StoreError {
     StoreError::Corrupt(Box::new(
         Problem::new(code::DIGEST, format!("the {what} of `{id}` is not what was stored: its SHA-256 differs"))
-            .hint("check the disk, run `crossdock verify`, and restore a backup"),
+            .hint("check the disk, run `crossdock messages verify`, and restore a backup"),
     ))
 }
 

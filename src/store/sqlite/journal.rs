@@ -118,8 +118,17 @@ impl Batch<'_> {
             if !budget.takes(row.try_get("size")?) {
                 break;
             }
-            begun
-                .push((row.try_get("seq")?, row.try_get::<i64, _>("parse_attempts")? >= i64::from(MAX_PARSE_ATTEMPTS)));
+            let attempts: i64 = row.try_get("parse_attempts")?;
+            // The process ended while it held this one, perhaps because of a neighbour: it goes alone, so that the next
+            // end of the process blames nobody else.
+            let suspect = (1..i64::from(MAX_PARSE_ATTEMPTS)).contains(&attempts);
+            if suspect && !begun.is_empty() {
+                break;
+            }
+            begun.push((row.try_get("seq")?, attempts >= i64::from(MAX_PARSE_ATTEMPTS)));
+            if suspect {
+                break;
+            }
         }
         if begun.is_empty() {
             return Ok(begun);

@@ -98,6 +98,7 @@ impl SqliteStore {
             commits: commits.clone(),
             lock,
         };
+        #[expect(clippy::disallowed_methods, reason = "`close` waits for it")]
         let writer = Mutex::new(Some(tokio::spawn(writer.run())));
         Ok(Self { requests: sender, reader, register, health, changed, commits, hub_id, writer })
     }

@@ -12,6 +12,7 @@ use sqlx::{
 use super::{
     DATABASE, fault,
     fault::Health,
+    guard::cannot_open,
     journal::json,
     row::{attempt_view, delivery_leased, delivery_view, digest, message_info, word},
     schema,
@@ -49,6 +50,9 @@ impl SqliteReader {
     /// # Errors
     /// [`StoreError::Refused`] when there is none, or when its version is not this program's.
     pub async fn open(dir: &Path) -> Result<Self, StoreError> {
+        if !dir.join(DATABASE).is_file() {
+            return Err(cannot_open(dir, "there is no journal yet: no hub has run with these settings"));
+        }
         let reader = Self::new(dir, Arc::new(Health::new())).await?;
         let mut conn = reader.pool.acquire().await.map_err(|error| fault::opening(dir, &error))?;
         let found = schema::version(&mut conn).await.map_err(|error| reader.health.note_sql(&error))?;

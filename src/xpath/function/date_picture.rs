@@ -187,7 +187,7 @@ fn write_component(made: &mut String, marker: &Marker<'_>, moment: &Moment) -> R
 fn number(value: i64, marker: &Marker<'_>) -> String {
     let written = marker.presentation.chars().filter(char::is_ascii_digit).count();
     let default = if matches!(marker.component, 'm' | 's') && marker.presentation.is_empty() { 2 } else { 1 };
-    let least = marker.width.map_or(0, |(least, _)| least).max(written).max(default);
+    let least = marker.width.map_or(0, |(least, _)| least).max(written).max(default).min(100);
     let text = format!("{value:0least$}");
     // a year is shortened from the left to the width or, from two digits on, to the digits of the picture
     if marker.component == 'Y' {

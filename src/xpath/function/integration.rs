@@ -101,6 +101,7 @@ pub(super) const TABLE: &[Function] = &[
             ("parse-number('￥１２０')", "120"),
             ("parse-number('1.234,50', '#.##0,00')", "1234.5"),
             ("parse-number('12%')", "0.12"),
+            ("parse-number('(1,200)')", "-1200"),
         ],
         yields: Other,
         call: parse_number,
@@ -317,7 +318,11 @@ fn separators(format: &str) -> (char, char) {
 fn usual_number(text: &str, point: char, group: char) -> Option<Decimal> {
     let (text, percent) = text.strip_suffix('%').map_or((text, false), |rest| (rest, true));
     let mut plain = String::new();
-    let negative = text.starts_with('-') || (text.starts_with('(') && text.ends_with(')'));
+    let bracketed = text.starts_with('(') && text.ends_with(')');
+    if text.contains(['(', ')']) && !bracketed {
+        return None;
+    }
+    let negative = bracketed || text.starts_with('-') || text.ends_with('-');
     let body = text.trim_matches(['-', '+', '(', ')', ' ', '¥', '￥', '$', '€', '元']);
     if text.chars().filter(|c| matches!(c, '-' | '+')).count() > 1 {
         return None;

@@ -237,13 +237,13 @@ async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, 
 /// When it cannot start.
 pub async fn run(settings: Settings, catalog: Catalog, metrics: Option<Metrics>) -> Result<Exit, StartError> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut running = Running::start(settings, catalog, metrics).await?;
+    // before anything listens: a signal that comes at once must not end the process the hard way
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
     let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
         tracing::error!("signals cannot be received");
-        running.stop().await;
         return Ok(Exit::Stopped);
     };
+    let mut running = Running::start(settings, catalog, metrics).await?;
     let exit = loop {
         tokio::select! {
             _ = terminate.recv() => break Exit::Stopped,

@@ -171,10 +171,11 @@ async fn list(common: &Common, reader: &SqliteReader, list: &List) -> Result<Exi
             break;
         }
     }
+    let more = cursor.is_some() || rows.len() > list.limit;
     rows.truncate(list.limit);
     if common.json {
         let items: Vec<_> = rows.iter().map(summary_json).collect();
-        print_json(&json!({"items": items, "more": cursor.is_some()}));
+        print_json(&json!({"items": items, "more": more}));
         return Ok(Exit::Ok);
     }
     let mut table = Table::new();

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{Erp, Hub, Setup, message, texts, wait_for, wait_until};
+use crate::support::{Erp, Hub, Setup, customer, message, texts, wait_for, wait_until};
 
 /// A hub whose `crm` also drops files: customers into `inbox/`.
 fn dropping(setup: Setup) -> Hub {
@@ -89,4 +89,41 @@ fn mapped_documents_are_written_as_files() {
     let text = encoding_rs::GB18030.decode_without_bom_handling_and_without_replacement(&bytes).expect("GB18030");
     assert!(text.contains("encoding=\"GB18030\"") && text.contains("<ufinterface sender=\"101\""), "{text}");
     assert_eq!(texts(&text, "code"), ["AC1001"]);
+}
+
+#[test]
+fn reloads_while_files_come_in_lose_nothing_and_double_nothing() {
+    let (south, east) = (Erp::u8(), Erp::u8());
+    let mut hub = dropping(Setup::between(&south, &east));
+    let count: usize = 40;
+    for n in 0..count {
+        drop_file(&hub, &format!("{n:02}.xml"), &customer(&format!("C-80{n:02}")));
+        if n % 8 == 0 {
+            hub.signal("HUP");
+        }
+    }
+    wait_until("every file is moved", || names(&hub.at("inbox/done")).len() == count);
+    wait_until("every customer is written", || south.written().len() >= count);
+    let counts = hub.operator("/api/v1/counts");
+    assert_eq!((counts["total"].as_u64(), counts["parked"].as_u64()), (Some(40), Some(0)), "{counts:#}");
+    assert_eq!(south.received().len(), count);
+    assert!(names(&hub.at("inbox/failed")).is_empty());
+}
+
+#[test]
+fn a_file_that_comes_again_is_taken_once() {
+    let (south, east) = (Erp::u8(), Erp::u8());
+    let hub = dropping(Setup::between(&south, &east));
+    for _ in 0..2 {
+        drop_file(&hub, "customer.xml", &message("customer-C-1001.xml"));
+        wait_until("the file is taken", || !hub.at("inbox/customer.xml").exists());
+    }
+    drop_file(&hub, "other.xml", &message("customer-C-1002.xml"));
+    wait_until("the other one is written", || south.written().iter().any(|written| written == "u8/customer AC1002"));
+    let total = hub.operator("/api/v1/counts")["total"].as_u64();
+    assert_eq!(
+        (total, names(&hub.at("inbox/done")).len()),
+        (Some(2), 3),
+        "the same name and bytes are the same message"
+    );
 }

@@ -1,6 +1,7 @@
 //! What a sender hears over HTTP, and what becomes of bad messages.
 
 use std::{
+    collections::BTreeSet,
     io::{Read as _, Write as _},
     net::TcpStream,
 };
@@ -8,7 +9,7 @@ use std::{
 use crossdock::cli::codes;
 use serde_json::Value;
 
-use crate::support::{Erp, Hub, KEY, PATIENCE, Reply, Setup, message, message_text};
+use crate::support::{Erp, Http, Hub, KEY, PATIENCE, Reply, Setup, customer, message, message_text, wait_until};
 
 /// A hub between two partners that do what they should.
 fn hub() -> (Hub, Erp, Erp) {
@@ -312,4 +313,32 @@ fn every_other_refusal_is_a_problem_document_too() {
     problem(&wrong_method, 405, &code(&wrong_method), "/in/crm/hub/customer");
     let encoded = hub.send("hub/customer", vec![0x1f, 0x8b], &[("content-encoding", "gzip")]);
     problem(&encoded, 415, &code(&encoded), "/in/crm/hub/customer");
+}
+
+#[test]
+fn many_senders_at_once_lose_nothing_and_double_nothing() {
+    let (hub, south, _east) = hub();
+    // every message is sent by two of the senders, under one key
+    std::thread::scope(|scope| {
+        for sender in 0..8 {
+            let url = format!("{}/in/crm/hub/customer", hub.ingest());
+            scope.spawn(move || {
+                let http = Http::new();
+                for n in 0..20 {
+                    let id = format!("C-7{}{n:02}", sender / 2);
+                    let headers = [("x-api-key", KEY), ("idempotency-key", id.as_str())];
+                    let reply = http.post(&url, &headers, customer(&id)).expect("the hub answers");
+                    assert_eq!(reply.status, 202, "{}", String::from_utf8_lossy(&reply.body));
+                }
+            });
+        }
+    });
+    wait_until("all are delivered", || {
+        let counts = hub.operator("/api/v1/counts");
+        counts["deliveries"].as_array().is_some_and(|rows| rows.len() == 1 && rows[0]["state"] == "delivered")
+            && counts["accepted"] == 0
+    });
+    assert_eq!(hub.operator("/api/v1/counts")["total"], 80);
+    let written = south.written();
+    assert_eq!((written.len(), written.iter().collect::<BTreeSet<_>>().len()), (80, 80));
 }

@@ -45,6 +45,10 @@ fn messages_are_listed_newest_first_and_filtered() {
     assert_eq!(list(&["--type", "hub/customer@1"]), std::slice::from_ref(customer));
     assert_eq!(list(&["--text", "网销部"]), std::slice::from_ref(unmapped), "reasons are searched too");
     assert!(list(&["--system", "nobody"]).is_empty());
+    for (limit, more) in [("3", true), ("4", false)] {
+        let listed = hub.command(&["messages", "list", "--json", "--limit", limit]).expect(0).json();
+        assert_eq!(listed["more"], more, "limit {limit}");
+    }
     let ran = hub.command(&["messages", "list", "--state", "lost"]).expect(2);
     assert!(ran.talk.contains("parked"), "{}", ran.talk);
 }

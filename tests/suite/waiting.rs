@@ -73,3 +73,19 @@ fn what_waits_survives_a_restart() {
     hub.await_standing(&early, "delivered");
     assert_eq!(south.written(), ["u8/customer AC1009", "u8/saleorder ASO20260005"]);
 }
+
+#[test]
+fn an_order_that_is_tried_again_is_not_overtaken() {
+    for fault in ["status=503:2", "html:2", "cut:2"] {
+        let (south, east) = (Erp::with_faults(&[fault]), Erp::u8());
+        let hub = Setup::between(&south, &east).start();
+        let known = hub.accept(customer("C-1010"));
+        hub.await_standing(&known, "delivered");
+        let numbers: Vec<_> = (0..6).map(|n| format!("SO-2026-010{n}")).collect();
+        let ids: Vec<_> = numbers.iter().map(|number| hub.accept(order(number, "C-1010"))).collect();
+        ids.iter().for_each(|id| drop(hub.await_standing(id, "delivered")));
+        let expected: Vec<_> =
+            numbers.iter().map(|number| format!("u8/saleorder A{}", number.replace('-', ""))).collect();
+        assert_eq!(south.written()[1..], expected, "{fault}");
+    }
+}

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     base::Code,
-    store::{DeliveryState, MessageFilter, MessageState, NOT_FOUND, Store, StoreError},
+    store::{MessageFilter, NOT_FOUND, Standing, Store, StoreError},
     telemetry::{Metrics, metric},
 };
 
@@ -110,20 +110,21 @@ async fn messages(
         Ok(Query(query)) => query,
         Err(rejection) => return refuse(400, code::BAD_QUERY, &rejection.body_text(), &uri),
     };
-    let mut filter = MessageFilter {
+    let standing = match query.state.as_deref().map(|state| (state, Standing::parse(state))) {
+        None => None,
+        Some((_, Some(standing))) => Some(standing),
+        Some((state, None)) => {
+            return refuse(400, code::BAD_QUERY, &format!("there is no state `{state}`"), &uri);
+        }
+    };
+    let filter = MessageFilter {
         system: query.system,
         document_type: query.document_type,
         business_key: query.key,
         text: query.text,
+        standing,
         ..MessageFilter::default()
     };
-    if let Some(state) = &query.state {
-        filter.delivery_state = DeliveryState::parse(state).filter(|_| state != "parked");
-        filter.state = MessageState::parse(state);
-        if filter.state.is_none() && filter.delivery_state.is_none() {
-            return refuse(400, code::BAD_QUERY, &format!("there is no state `{state}`"), &uri);
-        }
-    }
     match operations.store.messages(&filter, query.cursor, query.limit.unwrap_or(50).clamp(1, 200)).await {
         Ok(page) => {
             let items: Vec<_> = page.items.iter().map(summary_json).collect();

@@ -159,20 +159,11 @@ async fn list(common: &Common, reader: &SqliteReader, list: &List) -> Result<Exi
         document_type: list.document_type.clone(),
         business_key: list.key.clone(),
         text: list.text.clone(),
+        standing: wanted,
         ..MessageFilter::default()
     };
-    let mut rows = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = reader.messages(&filter, cursor, 200).await.map_err(|error| failed(&error))?;
-        rows.extend(page.items.into_iter().filter(|row| wanted.is_none_or(|wanted| row.standing == wanted)));
-        cursor = page.next;
-        if rows.len() >= list.limit || cursor.is_none() {
-            break;
-        }
-    }
-    let more = cursor.is_some() || rows.len() > list.limit;
-    rows.truncate(list.limit);
+    let page = reader.messages(&filter, None, list.limit).await.map_err(|error| failed(&error))?;
+    let (rows, more) = (page.items, page.next.is_some());
     if common.json {
         let items: Vec<_> = rows.iter().map(summary_json).collect();
         print_json(&json!({"items": items, "more": more}));

@@ -286,6 +286,8 @@ pub struct MessageFilter {
     pub state: Option<MessageState>,
     /// Having a delivery in this state.
     pub delivery_state: Option<super::DeliveryState>,
+    /// Standing so with all its deliveries.
+    pub standing: Option<Standing>,
     /// From this system.
     pub system: Option<String>,
     /// Of this document type.

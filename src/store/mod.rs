@@ -38,7 +38,9 @@ pub use xref::{NewXref, WaitKey, XrefKey};
 use crate::base::{Problem, Timestamp};
 
 /// A message handed out this often without a decision is flagged [`Work::exhausted`]: it probably kills the process.
-pub const MAX_PARSE_ATTEMPTS: u32 = 3;
+/// The first time it may have been a neighbour, and a machine killed again and again right after its start proves
+/// nothing against the message at the head of the line, so that fewer would blame innocents.
+pub const MAX_PARSE_ATTEMPTS: u32 = 6;
 
 /// Message bytes handed out by one call of [`Store::begin_transform`] or [`Store::lease`]; one message may be larger.
 /// Bounds memory when messages are large.

@@ -27,6 +27,9 @@ use crate::{
 
 const READERS: u32 = 4;
 
+/// Messages looked at together when only those of one standing are wanted.
+const SIFTED: usize = 200;
+
 macro_rules! message_columns {
     () => {
         "m.seq, m.id, m.system, m.document_type, m.site, m.dedup_key, m.sha256, m.size, m.content_type, m.transport, \
@@ -266,7 +269,26 @@ impl SqliteReader {
         limit: usize,
     ) -> Result<Page, StoreError> {
         self.health.check()?;
-        self.page(filter, cursor, limit.max(1)).await.map_err(|error| self.sql(&error))
+        let limit = limit.max(1);
+        let Some(standing) = filter.standing else {
+            return self.page(filter, cursor, limit).await.map_err(|error| self.sql(&error));
+        };
+        // A standing is computed from states, so pages are read and sifted until there are enough.
+        let mut found = Page { items: Vec::new(), next: cursor };
+        loop {
+            let page = self.page(filter, found.next, limit.max(SIFTED)).await.map_err(|error| self.sql(&error))?;
+            for item in page.items.into_iter().filter(|item| item.standing == standing) {
+                if found.items.len() == limit {
+                    found.next = found.items.last().map(|last: &MessageSummary| last.message.seq);
+                    return Ok(found);
+                }
+                found.items.push(item);
+            }
+            found.next = page.next;
+            if found.next.is_none() || found.items.len() == limit {
+                return Ok(found);
+            }
+        }
     }
 
     async fn page(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, sqlx::Error> {

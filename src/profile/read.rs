@@ -9,7 +9,6 @@ use crate::{
     document::{Builder, Document, NodeId, Shape},
     mapping::{Environment, Failure, Questions, Template, TemplateScope, default_namespace, namespaces},
     schema::Model,
-    xpath::{CodeAnswer, Host},
 };
 
 /// A document type with the questions asked of its documents.
@@ -26,27 +25,6 @@ pub(super) struct Kind {
 pub(super) struct Unwrap {
     of: String,
     each: Questions,
-}
-
-/// Nobody to ask: documents are recognised by what is in them alone.
-struct Nobody;
-
-impl Host for Nobody {
-    fn code(&self, _: &str, _: &str) -> CodeAnswer {
-        CodeAnswer::NoTable
-    }
-
-    fn xref(&self, _: &str, _: &str, _: Option<&str>) -> Option<String> {
-        None
-    }
-
-    fn message(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn setting(&self, _: &str) -> Option<String> {
-        None
-    }
 }
 
 pub(super) fn profile(
@@ -181,7 +159,7 @@ pub(super) fn unwrap(
 ) -> Result<Vec<(String, Document)>, Failure> {
     let mut found: Vec<(NodeId, &str)> = Vec::new();
     for rule in &profile.unwrap {
-        let nodes = rule.each.ask(document, &[], &Nobody, limits, |answers| answers.nodes(0))?;
+        let nodes = rule.each.ask(document, &[], &(), limits, |answers| answers.nodes(0))?;
         found.extend(nodes.into_iter().map(|node| (node, rule.of.as_str())));
     }
     if found.is_empty() {
@@ -215,7 +193,7 @@ pub(super) fn facts(
         let known = profile.document_types().map(|of| of.name.as_str());
         return Err(Problem::new(code::UNKNOWN_TYPE, text).did_you_mean(document_type, known).into());
     };
-    kind.facts.ask(document, &[], &Nobody, limits, |answers| {
+    kind.facts.ask(document, &[], &(), limits, |answers| {
         let answer = |number: Option<usize>| number.map_or(Ok(None), |number| answers.text(number));
         let [business_key, site, dedup_key, date] = kind.answers;
         Ok(Facts {

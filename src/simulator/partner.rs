@@ -23,7 +23,6 @@ use crate::{
     base::{Limits, Sha256},
     format::{ReadOptions, Syntax, WriteOptions, charset_of_media_type, read, write},
     profile::{ReplyValues, SimulatedReply, Simulator},
-    xpath::{CodeAnswer, Host},
 };
 
 /// One request, as recorded.
@@ -130,7 +129,7 @@ impl Partner {
                 .ok()
                 .and_then(|bytes| String::from_utf8(bytes).ok())
                 .unwrap_or_default();
-            if let Ok(Some(request)) = simulator.read(&reading.document, &Nothing, &limits) {
+            if let Ok(Some(request)) = simulator.read(&reading.document, &(), &limits) {
                 let known = |entity: &str, id: &str| memory.known.get(entity).is_some_and(|ids| ids.contains(id));
                 let missing = request.requires.filter(|required| !known(&required.entity, &required.id));
                 let plain = match missing {
@@ -151,7 +150,7 @@ impl Partner {
                 let ledger = number.to_string();
                 let values = ReplyValues { key: &request.key, message: "", ledger: &ledger };
                 response = simulator
-                    .reply(&name, &reading.document, &values, &Nothing, &limits)
+                    .reply(&name, &reading.document, &values, &(), &limits)
                     .map_err(|failure| failure.to_string())
                     .and_then(|reply| render(reply, syntax))
                     .unwrap_or_else(|text| (StatusCode::INTERNAL_SERVER_ERROR, text).into_response());
@@ -224,26 +223,5 @@ async fn handle(State(partner): State<Partner>, method: Method, headers: HeaderM
             response
         }
         _ => response,
-    }
-}
-
-/// A partner knows no code tables of ours.
-struct Nothing;
-
-impl Host for Nothing {
-    fn code(&self, _: &str, _: &str) -> CodeAnswer {
-        CodeAnswer::NoTable
-    }
-
-    fn xref(&self, _: &str, _: &str, _: Option<&str>) -> Option<String> {
-        None
-    }
-
-    fn message(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn setting(&self, _: &str) -> Option<String> {
-        None
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Binding, Budget, CodeAnswer, Failure, Frame, Host, Scope, TypeRef, Value,
+    Binding, Budget, Failure, Frame, Scope, TypeRef, Value,
     compile::{self, Compiler, Static},
     evaluate::{Focus, Run},
     op::Op,
@@ -93,27 +93,6 @@ impl Formula {
     }
 }
 
-/// Answers nothing: constants ask nobody.
-struct Nobody;
-
-impl Host for Nobody {
-    fn code(&self, _: &str, _: &str) -> CodeAnswer {
-        CodeAnswer::NoTable
-    }
-
-    fn xref(&self, _: &str, _: &str, _: Option<&str>) -> Option<String> {
-        None
-    }
-
-    fn message(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn setting(&self, _: &str) -> Option<String> {
-        None
-    }
-}
-
 /// The value of an operation on constants; `None` when it fails.
 pub(super) fn constant_value(op: &Op) -> Option<Value> {
     let frame = Frame {
@@ -123,7 +102,7 @@ pub(super) fn constant_value(op: &Op) -> Option<Value> {
         position: 1,
         size: 1,
         variables: &(),
-        host: &Nobody,
+        host: &(),
         budget: &Budget::new(1_000),
         trace: None,
     };

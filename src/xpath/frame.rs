@@ -21,6 +21,25 @@ pub trait Host {
     fn setting(&self, name: &str) -> Option<String>;
 }
 
+/// Nobody to ask: for formulas that look at a document alone.
+impl Host for () {
+    fn code(&self, _: &str, _: &str) -> CodeAnswer {
+        CodeAnswer::NoTable
+    }
+
+    fn xref(&self, _: &str, _: &str, _: Option<&str>) -> Option<String> {
+        None
+    }
+
+    fn message(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn setting(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
 /// What a code table says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CodeAnswer {

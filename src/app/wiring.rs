@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use super::SystemEnvironment;
+use super::{SystemClock, SystemEnvironment};
 use crate::{
     base::{Clock, Problem, Problems},
     catalog::{Catalog, Library, SinkConfig},
     config::Settings,
     store::{SqliteReader, SqliteStore, StoreError},
-    transport::{AmqpSink, FileSink, HttpInConfig, HttpSink, Sink},
+    transport::{AmqpSink, AmqpSource, FileSink, FileSource, HttpInConfig, HttpSink, Sink},
 };
 
 /// The hub cannot start.
@@ -41,11 +41,29 @@ pub enum StartError {
     Sink(Box<Problem>),
 }
 
-/// Reads and checks all content; problems include warnings.
+/// Reads and checks all content, and tries to build every way in and out; problems include warnings.
 #[must_use]
 pub fn load_catalog(settings: &Settings) -> (Catalog, Problems) {
     let library = Library::over(&settings.hub.content);
-    Catalog::load(&library, &SystemEnvironment, &settings.limits.limits())
+    let (catalog, mut problems) = Catalog::load(&library, &SystemEnvironment, &settings.limits.limits());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    for system in catalog.systems() {
+        let sources = &system.sources;
+        let built = [
+            system.sink.as_ref().and_then(|config| sink(config, &clock).err()),
+            sources.amqp.as_ref().and_then(|config| AmqpSource::new(config).err()),
+            sources.file.as_ref().and_then(|config| FileSource::new(config).err()),
+        ];
+        // What is missing or no secret is reported where it stands already.
+        let reported = |file: &Option<Arc<str>>| problems.0.iter().any(|problem| &problem.place.file == file);
+        if !reported(&system.place.file) {
+            for problem in built.into_iter().flatten() {
+                problems.push(Problem { place: system.place.clone(), ..problem });
+            }
+        }
+    }
+    problems.sort();
+    (catalog, problems)
 }
 
 /// Opens the journal for reading only, beside a running hub or without one.
@@ -68,23 +86,22 @@ pub async fn open_store(settings: &Settings) -> Result<SqliteStore, StoreError> 
 
 /// The ways out of every system that has one.
 pub(super) fn sinks(catalog: &Catalog, clock: &Arc<dyn Clock>) -> Result<BTreeMap<String, Arc<dyn Sink>>, StartError> {
-    let mut sinks: BTreeMap<String, Arc<dyn Sink>> = BTreeMap::new();
+    let mut sinks = BTreeMap::new();
     for system in catalog.systems() {
-        let sink: Arc<dyn Sink> = match &system.sink {
-            None => continue,
-            Some(SinkConfig::Http(config)) => {
-                Arc::new(HttpSink::new(config, clock.clone()).map_err(|problem| StartError::Sink(Box::new(problem)))?)
-            }
-            Some(SinkConfig::Amqp(config)) => {
-                Arc::new(AmqpSink::new(config).map_err(|problem| StartError::Sink(Box::new(problem)))?)
-            }
-            Some(SinkConfig::File(config)) => {
-                Arc::new(FileSink::new(config).map_err(|problem| StartError::Sink(Box::new(problem)))?)
-            }
-        };
-        sinks.insert(system.id.clone(), sink);
+        if let Some(config) = &system.sink {
+            let sink = sink(config, clock).map_err(|problem| StartError::Sink(Box::new(problem)))?;
+            sinks.insert(system.id.clone(), sink);
+        }
     }
     Ok(sinks)
+}
+
+fn sink(config: &SinkConfig, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Sink>, Problem> {
+    Ok(match config {
+        SinkConfig::Http(config) => Arc::new(HttpSink::new(config, clock.clone())?),
+        SinkConfig::Amqp(config) => Arc::new(AmqpSink::new(config)?),
+        SinkConfig::File(config) => Arc::new(FileSink::new(config)?),
+    })
 }
 
 /// The listener's deadlines and caps.

@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::Digest as _;
 
 /// A SHA-256 digest (FIPS 180-4).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Sha256(pub [u8; 32]);
 
 impl Sha256 {

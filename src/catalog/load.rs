@@ -13,7 +13,7 @@ use super::{
     system::Reader,
 };
 use crate::{
-    base::{Limits, Problem, Problems},
+    base::{Limits, Problem, Problems, Sha256},
     content::{self, Yaml},
     mapping::{Environment as MappingEnvironment, Mapping, Source},
     profile::Profile,
@@ -30,6 +30,7 @@ pub(super) fn load(library: &Library, environment: &dyn Environment, _limits: &L
     mappings(library, &mut catalog, &problems);
     systems(library, environment, &mut catalog, &problems);
     routes(library, &mut catalog, &problems);
+    catalog.hash = digest(library);
     let mut problems = problems.into_inner();
     problems.sort();
     (catalog, problems)
@@ -37,6 +38,15 @@ pub(super) fn load(library: &Library, environment: &dyn Environment, _limits: &L
 
 fn extend(problems: &RefCell<Problems>, more: impl IntoIterator<Item = Problem>) {
     problems.borrow_mut().0.extend(more);
+}
+
+/// The digest of every content file with its name.
+fn digest(library: &Library) -> Sha256 {
+    let folders = ["codes", "mappings", "routes", "schemas", "systems"];
+    let files = folders.iter().flat_map(|folder| library.list(folder, ""));
+    let named = files.filter_map(|path| Some((library.read(&path).ok()??, path)));
+    let digests: Vec<[u8; 32]> = named.map(|(bytes, path)| Sha256::of_parts([path.as_bytes(), &*bytes]).0).collect();
+    Sha256::of_parts(digests.iter().map(<[u8; 32]>::as_slice))
 }
 
 /// The file's name without folder and ending.

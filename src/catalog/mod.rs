@@ -39,6 +39,7 @@ pub struct Catalog {
     models: BTreeMap<String, Arc<Model>>,
     codes: CodeTables,
     document_keys: BTreeMap<String, bool>,
+    hash: Sha256,
 }
 
 impl Catalog {
@@ -126,11 +127,10 @@ impl Catalog {
         self.document_keys.get(profile).copied().unwrap_or_default()
     }
 
-    /// The digest of all mapping versions: which content was in force.
+    /// The digest of all content files: which content is in force.
     #[must_use]
     pub fn hash(&self) -> Sha256 {
-        let digests: Vec<[u8; 32]> = self.mappings.values().map(|mapping| mapping.content_hash().0).collect();
-        Sha256::of_parts(digests.iter().map(<[u8; 32]>::as_slice))
+        self.hash
     }
 }
 

@@ -122,3 +122,34 @@ fn a_settings_file_that_is_not_there_is_named() {
     let ran = crossdock(&["check", "--config", "no/such.toml"]).expect(2);
     assert!(ran.talk.contains("no/such.toml"), "{}", ran.talk);
 }
+
+#[test]
+fn an_address_that_can_never_be_used_is_found_before_the_first_message() {
+    let setup = Setup::dealer_group().replace(
+        "systems/u8-east.yaml",
+        "http://127.0.0.1:18102/U8EAI/import.asp",
+        "ftp://127.0.0.1/import",
+    );
+    let config = setup.at("crossdock.toml");
+    let ran = crossdock(&["check", "--json", "--config", config.to_str().expect("a plain path")]);
+    assert_eq!(ran.code, 7, "{}", ran.talk);
+    let problems = ran.json()["problems"].clone();
+    let file = problems[0]["file"].as_str().expect("a file");
+    assert!(file.ends_with("systems/u8-east.yaml"), "{problems}");
+    assert_eq!(problems.as_array().map(Vec::len), Some(1), "{problems}");
+}
+
+#[test]
+fn the_content_digest_changes_with_every_file() {
+    let digest = |setup: &Setup| {
+        let config = setup.at("crossdock.toml");
+        let ran = crossdock(&["check", "--json", "--config", config.to_str().expect("a plain path")]);
+        ran.json()["content"].as_str().expect("a digest").to_owned()
+    };
+    let one = Setup::dealer_group();
+    let other = Setup::dealer_group();
+    assert_eq!(digest(&one), digest(&other));
+    let codes = other.read("codes/currency.csv");
+    let other = other.file("codes/currency.csv", &format!("{codes}EUR,欧元,u8-south,,,,\n"));
+    assert_ne!(digest(&one), digest(&other));
+}

@@ -49,6 +49,7 @@ pub struct Running {
     listening: CancellationToken,
     working: CancellationToken,
     sources: CancellationToken,
+    source_tasks: TaskTracker,
     destinations: BTreeSet<String>,
 }
 
@@ -87,6 +88,7 @@ impl Running {
             listening: CancellationToken::new(),
             working: CancellationToken::new(),
             sources: CancellationToken::new(),
+            source_tasks: TaskTracker::new(),
             destinations: BTreeSet::new(),
             settings,
         };
@@ -120,7 +122,12 @@ impl Running {
             }
         };
         self.catalog.send_replace(Arc::new(catalog));
+        // What an old source holds goes back to its queue when it ends; a new one beside it could take later messages
+        // first.
         self.sources.cancel();
+        self.source_tasks.close();
+        self.source_tasks.wait().await;
+        self.source_tasks = TaskTracker::new();
         self.sources = CancellationToken::new();
         self.start_destinations();
         self.start_sources();
@@ -148,7 +155,9 @@ impl Running {
         self.listening.cancel();
         self.working.cancel();
         self.tasks.close();
-        if tokio::time::timeout(STOP_WITHIN, self.tasks.wait()).await.is_err() {
+        self.source_tasks.close();
+        let all = async { tokio::join!(self.tasks.wait(), self.source_tasks.wait()) };
+        if tokio::time::timeout(STOP_WITHIN, all).await.is_err() {
             tracing::warn!("some work did not end within {STOP_WITHIN:?}; it is done again after the next start");
         }
         self.store.close().await;
@@ -202,7 +211,7 @@ impl Running {
                 let (intake, token, id) = (self.intake.clone(), self.sources.clone(), system.id.clone());
                 let mut link = source.connected();
                 let watched = token.clone();
-                self.tasks.spawn(async move {
+                self.source_tasks.spawn(async move {
                     let gauge = metrics::gauge!(metric::SOURCE_UP, "source" => format!("{id}/{kind}"));
                     loop {
                         gauge.set(if link.borrow_and_update().up { 1.0 } else { 0.0 });
@@ -212,7 +221,7 @@ impl Running {
                         }
                     }
                 });
-                self.tasks.spawn(async move { source.run(intake, token).await });
+                self.source_tasks.spawn(async move { source.run(intake, token).await });
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The routes of the operations listener.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     base::Code,
-    store::{MessageFilter, NOT_FOUND, Standing, Store, StoreError},
+    store::{DeliveryCount, DeliveryState, MessageFilter, NOT_FOUND, Standing, Store, StoreError},
     telemetry::{Metrics, metric},
 };
 
@@ -61,13 +61,22 @@ async fn metrics_text(State(operations): State<Operations>, uri: Uri) -> Respons
     match operations.store.counts().await {
         Ok(counts) => {
             gauge!(metric::UNACCOUNTED).set(number(counts.unaccounted));
-            for row in &counts.deliveries {
-                let labels = [
-                    ("route", row.route.clone()),
-                    ("destination", row.destination.clone()),
-                    ("state", row.state.as_str().to_owned()),
-                ];
-                gauge!(metric::DELIVERIES, &labels).set(number(row.count));
+            // Every state, also one that fell to none: a gauge keeps what it was told last.
+            let rows = &counts.deliveries;
+            let places: BTreeSet<_> = rows.iter().map(|row| (&row.route, &row.destination)).collect();
+            for (route, destination) in places {
+                for state in DeliveryState::ALL {
+                    let here = |row: &&DeliveryCount| {
+                        (&row.route, &row.destination, row.state) == (route, destination, *state)
+                    };
+                    let count = rows.iter().find(here).map_or(0, |row| row.count);
+                    let labels = [
+                        ("route", route.clone()),
+                        ("destination", destination.clone()),
+                        ("state", state.as_str().to_owned()),
+                    ];
+                    gauge!(metric::DELIVERIES, &labels).set(number(count));
+                }
             }
         }
         Err(error) => return problem(&error, &uri),

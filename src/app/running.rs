@@ -97,6 +97,10 @@ impl Running {
         let token = running.working.clone();
         running.tasks.spawn(async move { transforming.run(token).await });
         running.start_destinations();
+        // A system that is gone may have deliveries left; someone must say so.
+        for row in running.store.counts().await?.deliveries {
+            running.start_destination(&row.destination);
+        }
         running.start_sources();
         let http = wiring::http_in(&running.settings);
         running.serve(ingest, router(intake, &http), http.clone());
@@ -176,18 +180,20 @@ impl Running {
     }
 
     fn start_destinations(&mut self) {
-        let schedule = RetrySchedule {
-            waits: self.settings.delivery.retry.clone(),
-            jitter_percent: self.settings.delivery.jitter_percent,
-        };
         let catalog = self.hub.catalog();
         for system in catalog.systems().filter(|system| system.sink.is_some()) {
-            if self.destinations.insert(system.id.clone()) {
-                let concurrency = self.settings.delivery.concurrency;
-                let step = Delivering::new(self.hub.clone(), system.id.clone(), schedule.clone(), concurrency);
-                self.tasks.spawn(Arc::new(step).run(self.working.clone()));
-            }
+            self.start_destination(&system.id);
         }
+    }
+
+    fn start_destination(&mut self, system: &str) {
+        if !self.destinations.insert(system.to_owned()) {
+            return;
+        }
+        let delivery = &self.settings.delivery;
+        let schedule = RetrySchedule { waits: delivery.retry.clone(), jitter_percent: delivery.jitter_percent };
+        let step = Delivering::new(self.hub.clone(), system.to_owned(), schedule, delivery.concurrency);
+        self.tasks.spawn(Arc::new(step).run(self.working.clone()));
     }
 
     fn start_sources(&self) {

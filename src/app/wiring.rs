@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{SystemClock, SystemEnvironment};
 use crate::{
-    base::{Clock, Problem, Problems},
+    base::{Clock, Problem, Problems, Severity},
     catalog::{Catalog, Library, SinkConfig},
     config::Settings,
     store::{SqliteReader, SqliteStore, StoreError},
@@ -55,7 +55,9 @@ pub fn load_catalog(settings: &Settings) -> (Catalog, Problems) {
             sources.file.as_ref().and_then(|config| FileSource::new(config).err()),
         ];
         // What is missing or no secret is reported where it stands already.
-        let reported = |file: &Option<Arc<str>>| problems.0.iter().any(|problem| &problem.place.file == file);
+        let reported = |file: &Option<Arc<str>>| {
+            problems.0.iter().any(|problem| problem.severity == Severity::Error && &problem.place.file == file)
+        };
         if !reported(&system.place.file) {
             for problem in built.into_iter().flatten() {
                 problems.push(Problem { place: system.place.clone(), ..problem });

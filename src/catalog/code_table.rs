@@ -73,6 +73,11 @@ impl CodeTables {
     /// Columns: `value,target` and, optional, `system,site,from,to,note`. An empty system or site means any; dates are
     /// inclusive.
     pub fn add(&mut self, name: &str, path: &Arc<str>, bytes: &[u8], problems: &mut Problems) {
+        if let Some(known) = self.tables.get(name) {
+            let text = format!("code table `{name}` is read from {} already", known.file);
+            problems.push(Problem::new(code::NAME, text).at(Place::in_file(path, 1, 1)));
+            return;
+        }
         let mut table = Table { file: path.clone(), rows: BTreeMap::new() };
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(bytes);

@@ -23,6 +23,7 @@ use crate::{
 
 pub(super) fn load(library: &Library, environment: &dyn Environment, _limits: &Limits) -> (Catalog, Problems) {
     let problems = RefCell::new(Problems::default());
+    unreadable(library, &problems);
     let mut catalog = Catalog { codes: code_tables(library, &problems), ..Catalog::default() };
     let models = RefCell::new(BTreeMap::new());
     profiles(library, &mut catalog, &models, &problems);
@@ -40,6 +41,20 @@ fn extend(problems: &RefCell<Problems>, more: impl IntoIterator<Item = Problem>)
     problems.borrow_mut().0.extend(more);
 }
 
+/// Folders that are there and cannot be read: content that is away must not look like content that is empty.
+fn unreadable(library: &Library, problems: &RefCell<Problems>) {
+    let Some(folder) = library.folder() else { return };
+    let below = ["systems", "routes", "codes", "mappings", "schemas"].map(|name| (folder.join(name), true));
+    for (path, may_miss) in below.into_iter().chain([(folder.to_path_buf(), false)]) {
+        if let Err(error) = std::fs::read_dir(&path)
+            && !(may_miss && error.kind() == std::io::ErrorKind::NotFound)
+        {
+            let place = crate::base::Place { file: Some(path.to_string_lossy().into()), ..Default::default() };
+            extend(problems, [Problem::new(code::UNREADABLE, format!("cannot be read: {error}")).at(place)]);
+        }
+    }
+}
+
 /// The digest of every content file with its name.
 fn digest(library: &Library) -> Sha256 {
     let folders = ["codes", "mappings", "routes", "schemas", "systems"];
@@ -52,7 +67,7 @@ fn digest(library: &Library) -> Sha256 {
 /// The file's name without folder and ending.
 fn stem(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
-    name.split_once('.').map_or(name, |(stem, _)| stem)
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
 fn yaml(library: &Library, path: &str, problems: &RefCell<Problems>) -> Option<(Yaml, Arc<str>)> {
@@ -100,16 +115,15 @@ fn profiles(library: &Library, catalog: &mut Catalog, models: &Models, problems:
     };
     for path in library.list("mappings", "/profile.yaml") {
         let file = library.shown(&path);
-        let compiled = library.text(&path).map_err(Problems::from).and_then(|text| {
-            Profile::compile(&text, &file, &model).map(|profile| {
-                let own_keys = text.lines().any(|line| line.trim_start().starts_with("dedup-key:"));
-                (Arc::new(profile), own_keys)
-            })
-        });
+        let compiled =
+            library.text(&path).map_err(Problems::from).and_then(|text| Profile::compile(&text, &file, &model));
         match compiled {
-            Ok((profile, own_keys)) => {
-                catalog.document_keys.insert(profile.name().to_owned(), own_keys);
-                catalog.profiles.insert(profile.name().to_owned(), profile);
+            Ok(profile) => {
+                let name = profile.name().to_owned();
+                if catalog.profiles.insert(name.clone(), Arc::new(profile)).is_some() {
+                    let problem = Problem::new(code::NAME, format!("a profile `{name}` is there already"));
+                    extend(problems, [problem.at(crate::base::Place::in_file(&file, 1, 1))]);
+                }
             }
             Err(more) => extend(problems, more.0),
         }
@@ -246,6 +260,11 @@ fn check(catalog: &Catalog, draft: Draft<'_>, file: &Arc<str>, problems: &RefCel
     let mut targets = Vec::new();
     for target in &draft.targets {
         let to = system(catalog, &target.system, problems);
+        if targets.iter().any(|known: &Target| known.system == target.system.text) {
+            let text = format!("system `{}` is a target of this route already", target.system.text);
+            let problem = Problem::new(code::NAME, text).at(target.system.place.clone());
+            extend(problems, [problem.hint("join the conditions with `or`, or write a second route")]);
+        }
         if let Some(to) = to
             && to.sink.is_none()
         {

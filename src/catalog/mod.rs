@@ -38,7 +38,6 @@ pub struct Catalog {
     mappings: BTreeMap<String, Arc<Mapping>>,
     models: BTreeMap<String, Arc<Model>>,
     codes: CodeTables,
-    document_keys: BTreeMap<String, bool>,
     hash: Sha256,
 }
 
@@ -124,7 +123,7 @@ impl Catalog {
     /// Whether a profile's documents carry a key of their own.
     #[must_use]
     pub fn has_document_keys(&self, profile: &str) -> bool {
-        self.document_keys.get(profile).copied().unwrap_or_default()
+        self.profile(profile).is_some_and(|profile| profile.has_document_keys())
     }
 
     /// The digest of all content files: which content is in force.

@@ -25,6 +25,9 @@ pub fn resolve(text: &str, environment: &dyn Environment) -> Result<Secret, Prob
     let Some(length) = text[start..].find('}') else {
         return Err(Problem::new(code::SECRET, "`${` without its `}`"));
     };
+    if text[start + length..].contains("${") {
+        return Err(Problem::new(code::SECRET, "at most one `${…}` in a text"));
+    }
     let value = match text[start + 2..start + length].split_once(':') {
         Some(("env", name)) => environment.variable(name).ok_or_else(|| {
             Problem::new(code::SECRET, format!("the environment has no variable `{name}`"))

@@ -144,7 +144,7 @@ struct Told {
 /// Runs the demo.
 pub async fn demo(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> {
     let content = unpack(&arguments.folder)?;
-    let stage = Stage::set(common, &arguments.folder, &content).await?;
+    let mut stage = Stage::set(common, &arguments.folder, &content).await?;
     let language = stage.language;
     if !common.json {
         out(format_args!(
@@ -183,7 +183,14 @@ pub async fn demo(common: &Common, arguments: &Arguments) -> Result<Exit, Failed
             "{}",
             say(language, "The hub goes on serving; stop it with Ctrl-C.", "中枢继续运行，按 Ctrl-C 结束。")
         ));
-        drop(tokio::signal::ctrl_c().await);
+        let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
+        let mut hangup = hangup.map_err(|error| Failed::new(Exit::Failed, error))?;
+        loop {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => break,
+                _ = hangup.recv() => stage.hub.reload().await,
+            }
+        }
     }
     stage.strike().await;
     if wrong.is_empty() {

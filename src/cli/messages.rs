@@ -115,10 +115,12 @@ async fn act(common: &Common, settings: &Settings, act: &Act, skip: bool) -> Res
             }
         }
     } else {
-        match store.release(Release::Ids(act.ids.clone()), now).await {
-            Ok(released) if released.deliveries + released.messages > 0 => done.clone_from(&act.ids),
-            Ok(_) => failures.push("nothing of that id is parked or waiting".to_owned()),
-            Err(error) => failures.push(error.to_string()),
+        for id in &act.ids {
+            match store.release(Release::Ids(vec![id.clone()]), now).await {
+                Ok(released) if released.deliveries + released.messages > 0 => done.push(id.clone()),
+                Ok(_) => failures.push(format!("{id}: nothing of that id is parked or waiting")),
+                Err(error) => failures.push(format!("{id}: {error}")),
+            }
         }
     }
     store.close().await;

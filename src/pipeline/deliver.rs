@@ -116,9 +116,9 @@ impl Delivering {
             let reason = Reason::of("no-route", &Problem::new(code::GONE, text).hint("restore it, then reload"));
             return hub.store.hold(&leased.id, Hold::Park { reason }, hub.clock.now()).await;
         };
-        // Bytes kept by an earlier run may have been sent by it without a record: then a partner that knows the number
-        // already has this very document.
-        let may_have_arrived = leased.unknown_before || leased.output.is_some();
+        // Bytes kept without a recorded attempt may have been sent by a run that ended before it could record: then a
+        // partner that knows the number already has this very document.
+        let may_have_arrived = leased.unknown_before || (leased.output.is_some() && leased.attempts == 0);
         let output = match leased.output.clone() {
             Some(output) => output,
             None => match self.make_output(&catalog, &system, &leased).await? {
@@ -310,7 +310,7 @@ impl Delivering {
         let next = match verdict.outcome {
             AttemptOutcome::Delivered => Next::Delivered { xrefs: verdict.xref.into_iter().collect() },
             AttemptOutcome::Rejected => {
-                let hint = "correct it at the partner or in the source, then release or skip it";
+                let hint = "correct it at the partner, then release it; or send a corrected document and skip this one";
                 park("rejected", verdict.code, format!("{}: {}", system.id, verdict.why), hint)
             }
             AttemptOutcome::Retry | AttemptOutcome::Unknown => {

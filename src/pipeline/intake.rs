@@ -51,6 +51,11 @@ impl JournalIntake {
             let decoded = decode(&catalog, system, document_type, content_type, &arrival.bytes, &self.hub.limits)?;
             Ok(decoded.dedup_key.map(|key| format!("document:{}:{key}", decoded.document_type)))
         };
+        let read = || {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| {
+                Err(Problem::new(code::POISON, "reading this message failed in a way the program did not foresee"))
+            })
+        };
         if arrival.bytes.len() > INLINE_BYTES { tokio::task::block_in_place(read) } else { read() }
     }
 

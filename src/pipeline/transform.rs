@@ -17,6 +17,9 @@ use crate::{
 /// Messages planned at once; their plans share commits.
 const BATCH: usize = 128;
 
+/// How long the store is left alone after it could not answer.
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// The step from `accepted` to planned deliveries.
 pub struct Transforming {
     hub: Hub,
@@ -45,7 +48,7 @@ impl Transforming {
                     tracing::error!(code = error.problem().code.id, "planning stops: {}", error.problem().text);
                     tokio::select! {
                         () = shutdown.cancelled() => return,
-                        () = tokio::time::sleep(std::time::Duration::from_secs(1)) => (),
+                        () = tokio::time::sleep(PAUSE) => (),
                     }
                 }
             }
@@ -71,7 +74,13 @@ impl Transforming {
                 counter!(metric::PARKED, "code" => reason.code.clone()).increment(1);
                 tracing::warn!(message_id = message, code = reason.code, "parked: {}", reason.text);
             }
-            self.hub.store.plan(&message, plan, now).await
+            // A store that is full takes the plan when it can write again; until then its lanes wait.
+            loop {
+                match self.hub.store.plan(&message, plan.clone(), now).await {
+                    Err(StoreError::Unavailable(_)) => tokio::time::sleep(PAUSE).await,
+                    done => break done,
+                }
+            }
         });
         for result in futures_util::future::join_all(stored).await {
             match result {

@@ -172,6 +172,12 @@ impl Profile {
         read::facts(self, document_type, document, limits)
     }
 
+    /// Whether any of its documents carries a key of its own for recognising repetitions.
+    #[must_use]
+    pub fn has_document_keys(&self) -> bool {
+        self.documents.iter().any(read::Kind::has_key)
+    }
+
     /// Whether the profile says what replies mean. Without it, a transport's "delivered" is the last word.
     #[must_use]
     pub fn reads_replies(&self) -> bool {

@@ -20,6 +20,13 @@ pub(super) struct Kind {
     answers: [Option<usize>; 4],
 }
 
+impl Kind {
+    /// Whether its documents carry a key of their own.
+    pub(super) fn has_key(&self) -> bool {
+        self.answers[2].is_some()
+    }
+}
+
 /// Which documents of a type are inside what was received.
 #[derive(Debug)]
 pub(super) struct Unwrap {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::store::{Counts, MessageInfo, MessageSummary, MessageView, Reason};
+use crate::store::{Counts, MessageInfo, MessageSummary, MessageView};
 
 /// One message with its deliveries and attempts. `content` adds the payloads, as text where they are UTF-8.
 #[must_use]
@@ -38,7 +38,7 @@ pub fn message_json(view: &MessageView, content: bool) -> Value {
                 "state": delivery.state.as_str(),
                 "due_at": delivery.due_at.to_string(),
                 "waits_for": delivery.wait_key,
-                "reason": delivery.reason.as_ref().map(reason_json),
+                "reason": delivery.reason,
                 "finished_at": delivery.finished_at.map(|at| at.to_string()),
                 "type": delivery.output.as_ref().map(|output| &output.document_type),
                 "mapping": delivery.output.as_ref().map(|output| &output.mapping_hash),
@@ -107,19 +107,8 @@ fn info_json(message: &MessageInfo) -> Value {
         "received_at": message.received_at.to_string(),
         "sha256": message.sha256.to_string(),
         "state": message.state.as_str(),
-        "reason": message.reason.as_ref().map(reason_json),
+        "reason": message.reason,
         "attributes": message.attributes,
-    })
-}
-
-fn reason_json(reason: &Reason) -> Value {
-    json!({
-        "cause": reason.cause,
-        "code": reason.code,
-        "text": reason.text,
-        "line": reason.line,
-        "column": reason.column,
-        "path": reason.path,
     })
 }
 

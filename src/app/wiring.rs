@@ -14,9 +14,6 @@ use crate::{
 /// The hub cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Settings or content have errors.
-    #[error("{0}")]
-    Content(Problems),
     /// The journal will not open.
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -45,7 +42,7 @@ pub enum StartError {
 #[must_use]
 pub fn load_catalog(settings: &Settings) -> (Catalog, Problems) {
     let library = Library::over(&settings.hub.content);
-    let (catalog, mut problems) = Catalog::load(&library, &SystemEnvironment, &settings.limits.limits());
+    let (catalog, mut problems) = Catalog::load(&library, &SystemEnvironment);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     for system in catalog.systems() {
         let sources = &system.sources;

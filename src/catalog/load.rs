@@ -13,7 +13,7 @@ use super::{
     system::Reader,
 };
 use crate::{
-    base::{Limits, Problem, Problems, Sha256},
+    base::{Problem, Problems, Sha256},
     content::{self, Yaml},
     mapping::{Environment as MappingEnvironment, Mapping, Source},
     profile::Profile,
@@ -21,7 +21,7 @@ use crate::{
     xpath::{Formula, Scope, Symbols},
 };
 
-pub(super) fn load(library: &Library, environment: &dyn Environment, _limits: &Limits) -> (Catalog, Problems) {
+pub(super) fn load(library: &Library, environment: &dyn Environment) -> (Catalog, Problems) {
     let problems = RefCell::new(Problems::default());
     unreadable(library, &problems);
     let mut catalog = Catalog { codes: code_tables(library, &problems), ..Catalog::default() };

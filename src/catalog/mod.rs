@@ -22,7 +22,7 @@ pub use secret::{Environment, resolve};
 pub use system::{Encoding, SinkConfig, Sources, System};
 
 use crate::{
-    base::{Language, Limits, Problem, Problems, Sha256},
+    base::{Language, Problem, Problems, Sha256},
     content::{Fields, Yaml},
     mapping::Mapping,
     profile::Profile,
@@ -44,8 +44,8 @@ pub struct Catalog {
 impl Catalog {
     /// Reads and checks everything. The catalog is usable only when no problem is an error.
     #[must_use]
-    pub fn load(library: &Library, environment: &dyn Environment, limits: &Limits) -> (Self, Problems) {
-        load::load(library, environment, limits)
+    pub fn load(library: &Library, environment: &dyn Environment) -> (Self, Problems) {
+        load::load(library, environment)
     }
 
     /// A system.

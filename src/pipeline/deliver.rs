@@ -197,7 +197,7 @@ impl Delivering {
                 return Err(Stop::Problem("no-route", Problem::new(code::GONE, text)));
             };
             let facts = Facts { date: decoded.date.clone(), ..Facts::of(&message) };
-            map(&catalog, &facts, target, &system, &decoded, &xrefs, &limits, None)
+            map(&catalog, &facts, target, &system, &decoded, &xrefs, &limits)
         });
         let stop = match run.await {
             Ok(Ok(mapped)) => return Ok(Ok(mapped)),

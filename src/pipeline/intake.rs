@@ -173,18 +173,12 @@ impl Intake for JournalIntake {
     async fn status(&self, system: &str, message_id: &str) -> Option<serde_json::Value> {
         let view = self.hub.store.message(message_id).await.ok()??;
         (view.message.system == system && view.message.id == message_id).then(|| {
-            let reason = |reason: &Option<Reason>| {
-                reason.as_ref().map(|reason| {
-                    json!({"cause": reason.cause, "code": reason.code, "text": reason.text, "line": reason.line,
-                           "column": reason.column, "path": reason.path})
-                })
-            };
             let deliveries: Vec<_> = view
                 .deliveries
                 .iter()
                 .map(|delivery| {
                     json!({"id": delivery.id, "destination": delivery.destination, "state": delivery.state.as_str(),
-                           "attempts": delivery.attempt_count, "reason": reason(&delivery.reason)})
+                           "attempts": delivery.attempt_count, "reason": delivery.reason})
                 })
                 .collect();
             json!({
@@ -193,7 +187,7 @@ impl Intake for JournalIntake {
                 "received_at": view.message.received_at.to_string(),
                 "business_key": view.message.business_key,
                 "standing": view.standing.as_str(),
-                "reason": reason(&view.message.reason),
+                "reason": view.message.reason,
                 "deliveries": deliveries,
             })
         })

@@ -6,15 +6,13 @@ use crate::{
     catalog::{Catalog, System, Target},
     document::Document,
     format::{WriteOptions, write},
-    mapping::{Explanation, Failure},
+    mapping::Failure,
     store::{StoreError, XrefKey},
 };
 
 /// What a partner gets.
 #[derive(Clone, Debug)]
 pub struct Mapped {
-    /// The document without its envelope.
-    pub document: Document,
     /// The exact bytes, envelope included.
     pub bytes: Vec<u8>,
     /// Their media type.
@@ -47,7 +45,6 @@ pub enum Stop {
 ///
 /// # Errors
 /// See [`Stop`].
-#[expect(clippy::too_many_arguments, reason = "the whole input of a pure function")]
 pub fn map(
     catalog: &Catalog,
     facts: &Facts,
@@ -56,10 +53,9 @@ pub fn map(
     decoded: &Decoded,
     xrefs: &dyn Xrefs,
     limits: &Limits,
-    explanations: Option<&mut Vec<Explanation>>,
 ) -> Result<Mapped, Stop> {
     let host = RunHost::new(catalog, facts, system, xrefs);
-    let outcome = run(catalog, target, system, &decoded.document, &host, limits, explanations);
+    let outcome = run(catalog, target, system, &decoded.document, &host, limits);
     let outcome = outcome.map_err(|failure| stop(&failure, &host, system));
     match host.failed() {
         Some(error) => Err(Stop::Store(error)),
@@ -74,22 +70,14 @@ fn run(
     document: &Document,
     host: &RunHost<'_>,
     limits: &Limits,
-    mut explanations: Option<&mut Vec<Explanation>>,
 ) -> Result<Mapped, Failure> {
     let mut current = std::borrow::Cow::Borrowed(document);
     for mapping in &target.mappings {
-        let mut explanation = explanations.as_ref().map(|_| Explanation::default());
-        let made = mapping.apply(&current, host, limits, explanation.as_mut())?;
-        if let (Some(all), Some(explanation)) = (explanations.as_deref_mut(), explanation) {
-            all.push(explanation);
-        }
-        current = std::borrow::Cow::Owned(made);
+        current = std::borrow::Cow::Owned(mapping.apply(&current, host, limits, None)?);
     }
-    let document = current.into_owned();
-    let wrapped = match catalog.profile(&system.profile) {
-        Some(profile) => profile.wrap(&document, host, limits)?,
-        None => document.clone(),
-    };
+    if let Some(profile) = catalog.profile(&system.profile) {
+        current = std::borrow::Cow::Owned(profile.wrap(&current, host, limits)?);
+    }
     let encoding = &system.encoding;
     let options = WriteOptions {
         charset: encoding.charset,
@@ -97,10 +85,9 @@ fn run(
         unmappable: encoding.unmappable,
         ..WriteOptions::default()
     };
-    let bytes = write(&wrapped, encoding.syntax, &options)?;
+    let bytes = write(&current, encoding.syntax, &options)?;
     let versions: Vec<[u8; 32]> = target.mappings.iter().map(|mapping| mapping.content_hash().0).collect();
     Ok(Mapped {
-        document,
         bytes,
         content_type: encoding.media_type(),
         document_type: target.document_type.clone(),

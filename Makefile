@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test unit lint services doc clean
+.PHONY: help demo test unit lint nextest doc clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -11,12 +11,16 @@ demo: ## build, start the hub and two simulated ERPs, pass messages through and 
 	cargo build --quiet --bin crossdock
 	target/debug/crossdock demo --folder target/demo
 
-test: ## install and start what the tests need (RabbitMQ, PostgreSQL), then run everything
+test: nextest ## install and start what the tests need (RabbitMQ, PostgreSQL), then run everything
 	cargo build --tests --bins
 	tests/support/services.sh run cargo nextest run --no-fail-fast $(NEXTEST)
 
-unit: ## the tests that need no service
+unit: nextest ## the tests that need no service
 	cargo nextest run --lib --test architecture
+
+# The test runner, from the registry when it is not here yet; it knows which tests must take turns.
+nextest:
+	@command -v cargo-nextest >/dev/null || cargo install --locked --quiet cargo-nextest
 
 lint: ## formatting and clippy, warnings are errors
 	cargo fmt --check

@@ -150,6 +150,7 @@ missing=()
 [ -n "$(rabbit_server)" ] || missing+=(rabbitmq-server)
 [ -n "$(postgres_bin)" ] || missing+=(postgresql)
 command -v setpriv >/dev/null || missing+=(util-linux)
+command -v python3 >/dev/null || missing+=(python3)
 [ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
 pids=()
 epmd="$(free_port)"

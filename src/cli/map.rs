@@ -139,7 +139,7 @@ pub fn input(
     let syntax = Syntax::sniff(None, bytes).unwrap_or(Syntax::Xml);
     let profile = catalog.profile_of(mapping.from());
     let namespace = profile.and_then(|profile| profile.json_namespace()).map(Into::into);
-    let reading = read(bytes, syntax, &ReadOptions { limits: limits.clone(), charset: None, namespace })?;
+    let reading = read(bytes, syntax, &ReadOptions { limits: limits.clone(), namespace, ..ReadOptions::default() })?;
     let inside = profile.and_then(|profile| profile.unwrap(&reading.document, limits).ok()).unwrap_or_default();
     let wanted = inside.into_iter().find(|(document_type, _)| document_type == mapping.from());
     Ok(wanted.map_or(reading.document, |(_, document)| document))

@@ -67,6 +67,38 @@ impl Syntax {
     }
 }
 
+/// What to do with a document type declaration. Whatever it says, nothing is fetched and nothing is expanded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Doctype {
+    /// Refuse the document.
+    #[default]
+    Refuse,
+    /// Read past it; a reference to an entity it declares is a problem.
+    Skip,
+}
+
+/// What to do with a member name that is there twice in one JSON object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Duplicates {
+    /// Refuse the document.
+    #[default]
+    Refuse,
+    /// The last one is taken, in the place of the last one.
+    LastWins,
+}
+
+/// How JSON stands for elements, attributes and text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Convention {
+    /// `@x` is an attribute, `#text` is text, a name that repeats is an array.
+    #[default]
+    Plain,
+    /// UBL 2.x JSON, "model" binding: content under `_`, attributes beside it, arrays where the model repeats.
+    UblModel,
+    /// UBL 2.1 JSON, "legacy" binding: content under `_`, attributes beside it, everything an array.
+    UblLegacy,
+}
+
 /// How to read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
@@ -76,6 +108,14 @@ pub struct ReadOptions {
     pub charset: Option<Charset>,
     /// JSON only: the namespace given to all member names.
     pub namespace: Option<Arc<str>>,
+    /// XML only: what to do with a DOCTYPE.
+    pub doctype: Doctype,
+    /// XML only: repair what partners are known to get wrong, and say so in [`Reading::repairs`].
+    pub tolerant: bool,
+    /// JSON only: what to do with a repeated member name.
+    pub duplicates: Duplicates,
+    /// JSON only: how the document is built from it.
+    pub convention: Convention,
 }
 
 /// What was read.
@@ -85,6 +125,8 @@ pub struct Reading {
     pub document: Document,
     /// The charset its bytes were in.
     pub charset: Charset,
+    /// What was repaired, as warnings with their places; empty unless [`ReadOptions::tolerant`].
+    pub repairs: Vec<Problem>,
 }
 
 /// What to do with a character the output charset lacks.
@@ -138,7 +180,7 @@ pub fn read(bytes: &[u8], syntax: Syntax, options: &ReadOptions) -> Result<Readi
         Syntax::Xml => xml::read(source, &options.limits)?,
         Syntax::Json => json::read(source, &options.limits, options.namespace.as_deref().unwrap_or_default())?,
     };
-    Ok(Reading { document, charset })
+    Ok(Reading { document, charset, repairs: Vec::new() })
 }
 
 /// Writes a document.

@@ -75,7 +75,8 @@ pub fn decode(
     };
     let charset = content_type.and_then(charset_of_media_type).transpose()?;
     let namespace = profile.json_namespace().map(Into::into);
-    let reading = read(bytes, syntax, &ReadOptions { limits: limits.clone(), charset, namespace })?;
+    let reading =
+        read(bytes, syntax, &ReadOptions { limits: limits.clone(), charset, namespace, ..ReadOptions::default() })?;
     let mut documents = profile.unwrap(&reading.document, limits).map_err(first)?;
     if documents.len() > 1 {
         let text = format!("the message carries {} documents", documents.len());

@@ -285,7 +285,7 @@ impl Delivering {
         let syntax = Syntax::sniff(None, body).or_else(|| Syntax::sniff(content_type, body))?;
         let named = content_type.and_then(charset_of_media_type).and_then(Result::ok);
         [named, None, Some(system.encoding.charset)].into_iter().find_map(|charset| {
-            let options = ReadOptions { limits: self.hub.limits.clone(), charset, namespace: None };
+            let options = ReadOptions { limits: self.hub.limits.clone(), charset, ..ReadOptions::default() };
             read(body, syntax, &options).ok().map(|reading| reading.document)
         })
     }

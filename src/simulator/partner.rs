@@ -119,7 +119,7 @@ impl Partner {
         };
         let limits = Limits::default();
         let charset = charset_of_media_type(content_type).and_then(Result::ok);
-        let options = ReadOptions { limits: limits.clone(), charset, namespace: None };
+        let options = ReadOptions { limits: limits.clone(), charset, ..ReadOptions::default() };
         let syntax = Syntax::sniff(None, body).unwrap_or(Syntax::Xml);
         let reading = read(body, syntax, &options);
         let mut response = (StatusCode::BAD_REQUEST, "the document cannot be read\n").into_response();

@@ -177,7 +177,7 @@ impl Default for WriteOptions {
 pub fn read(bytes: &[u8], syntax: Syntax, options: &ReadOptions) -> Result<Reading, Problem> {
     let (source, charset) = decode(bytes, syntax, options)?;
     let document = match syntax {
-        Syntax::Xml => xml::read(source, &options.limits)?,
+        Syntax::Xml => xml::read(source, options)?,
         Syntax::Json => json::read(source, &options.limits, options.namespace.as_deref().unwrap_or_default())?,
     };
     Ok(Reading { document, charset, repairs: Vec::new() })

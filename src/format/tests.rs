@@ -481,3 +481,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_doctype_is_read_past_when_the_system_says_so() {
+    let options = ReadOptions { doctype: Doctype::Skip, ..ReadOptions::default() };
+    for legal in [
+        "<!DOCTYPE a><a/>",
+        "<?xml version='1.0'?><!-- x --><!DOCTYPE cXML SYSTEM \"http://x.example/a.dtd\"><a/>",
+        "<!DOCTYPE a PUBLIC '-//X//EN' 'a.dtd' [ <!ENTITY b \"]>\"> <!-- ]> --> <?p ]> ?> %c; <!ATTLIST a b CDATA '>'> ] ><a/>",
+    ] {
+        let reading = read(legal.as_bytes(), Syntax::Xml, &options).expect(legal);
+        assert_eq!(reading.document.elements(NodeId::ROOT).count(), 1, "{legal}");
+        let refused = read(legal.as_bytes(), Syntax::Xml, &ReadOptions::default()).expect_err(legal);
+        assert_eq!(refused.code.id, "XD-F018", "{legal}");
+    }
+    for (illegal, code) in [
+        ("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "XD-F017"),
+        ("<!DOCTYPE a [<!ENTITY b 'c'>]><a d='&b;'/>", "XD-F017"),
+        ("<!DOCTYPE a []><!DOCTYPE a []><a/>", "XD-F018"),
+        ("<a/><!DOCTYPE a>", "XD-F018"),
+        ("<a><!DOCTYPE a></a>", "XD-F018"),
+        ("<!DOCTYPE a [ <!ENTITY b 'c> ]><a/>", "XD-F018"),
+        ("<!doctype a><a/>", "XD-F018"),
+        ("<!DOCTYPE a", "XD-F018"),
+        ("<!DOCTYPE><a/>", "XD-F018"),
+    ] {
+        let problem = read(illegal.as_bytes(), Syntax::Xml, &options).expect_err(illegal);
+        assert_eq!(problem.code.id, code, "{illegal}: {problem}");
+    }
+}

@@ -2,14 +2,9 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use quick_xml::{
-    Reader,
-    errors::{Error, IllFormedError},
-    events::Event,
-};
-
 use super::{
     character::{first_illegal, is_ncname, is_space},
+    doctype,
     reference::{Located, check_no_section_end, expand_text, expand_value, normalize_line_ends},
     scope::{Mark, Scope},
     tag::{self, RawAttribute},
@@ -17,11 +12,11 @@ use super::{
 use crate::{
     base::{Limits, Place, Problem},
     document::{Builder, Document, Name, NodeId, Shape, Text},
-    format::{XSI, at_offset, code, limit_problem},
+    format::{Doctype, ReadOptions, XSI, at_offset, code, limit_problem},
 };
 
 /// Reads a document from its decoded text.
-pub(in crate::format) fn read(source: Arc<str>, limits: &Limits) -> Result<Document, Problem> {
+pub(in crate::format) fn read(source: Arc<str>, options: &ReadOptions) -> Result<Document, Problem> {
     let text = source.clone();
     if let Some(at) = first_illegal(&text) {
         let bad = text[at..].chars().next().map_or(0, u32::from);
@@ -30,16 +25,19 @@ pub(in crate::format) fn read(source: Arc<str>, limits: &Limits) -> Result<Docum
     }
     let mut reading = Reading {
         source: &text,
-        limits,
+        limits: &options.limits,
+        doctype: options.doctype,
         builder: Builder::new(source),
         scope: Scope::new(),
         open: Vec::new(),
         attributes: Vec::new(),
         names: Vec::new(),
         scratch: String::new(),
+        entities: Vec::new(),
         has_returns: memchr::memchr(b'\r', text.as_bytes()).is_some(),
         has_section_ends: memchr::memmem::find(text.as_bytes(), b"]]>").is_some(),
         root_seen: false,
+        doctype_seen: false,
     };
     match reading.run() {
         Ok(()) => Ok(reading.builder.finish()),
@@ -65,10 +63,25 @@ struct Run {
     end: usize,
     is_open: bool,
     has_references: bool,
+    /// Has literal text that is not white space.
+    has_text: bool,
     /// How many of the pieces are CDATA sections.
     sections: usize,
     pieces: usize,
 }
+
+impl Run {
+    /// Goes on with the run, or begins one at `at`.
+    #[inline]
+    fn open(&mut self, at: usize) -> &mut Self {
+        if !self.is_open {
+            *self = Self { start: at, is_open: true, ..Self::default() };
+        }
+        self
+    }
+}
+
+const SECTION: &[u8] = b"<![CDATA[";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Next {
@@ -79,15 +92,19 @@ enum Next {
 struct Reading<'a> {
     source: &'a str,
     limits: &'a Limits,
+    doctype: Doctype,
     builder: Builder,
     scope: Scope<'a>,
     open: Vec<Open<'a>>,
     attributes: Vec<RawAttribute<'a>>,
     names: Vec<(Name, u32)>,
     scratch: String,
+    /// The entities a skipped DOCTYPE declares.
+    entities: Vec<&'a str>,
     has_returns: bool,
     has_section_ends: bool,
     root_seen: bool,
+    doctype_seen: bool,
 }
 
 impl<'a> Reading<'a> {
@@ -97,55 +114,85 @@ impl<'a> Reading<'a> {
         if source.starts_with('\u{FEFF}') {
             return Err((0, outside_root()));
         }
-        let mut reader = Reader::from_str(source);
-        let config = reader.config_mut();
-        config.check_end_names = false;
-        config.allow_unmatched_ends = true;
-        let mut run = Run::default();
-        loop {
-            let at = offset(reader.buffer_position());
-            if self.open.is_empty() && bytes[at..].starts_with(b"<!") && matches!(bytes.get(at + 2), Some(b'D' | b'd'))
-            {
-                return Err((at, doctype()));
-            }
-            let event = match reader.read_event() {
-                Ok(event) => event,
-                Err(error) => return Err((offset(reader.error_position()).min(source.len()), syntax_problem(&error))),
-            };
-            let end = offset(reader.buffer_position());
-            match event {
-                Event::Text(_) | Event::GeneralRef(_) | Event::CData(_) => {
-                    if !run.is_open {
-                        run = Run { start: at, is_open: true, ..Run::default() };
-                    }
-                    run.end = end;
-                    run.pieces += 1;
-                    run.has_references |= matches!(event, Event::GeneralRef(_));
-                    run.sections += usize::from(matches!(event, Event::CData(_)));
-                    continue;
-                }
-                _ if run.is_open => {
-                    let next = if matches!(event, Event::End(_)) { Next::End } else { Next::Other };
-                    self.character_data(&run, next)?;
-                    run.is_open = false;
-                }
-                _ => (),
-            }
-            match event {
-                Event::Start(_) => self.start_tag(at, end - 1, false)?,
-                Event::Empty(_) => self.start_tag(at, end - 2, true)?,
-                Event::End(_) => self.end_tag(at, end)?,
-                Event::Comment(_) => self.comment(at, end)?,
-                Event::PI(_) => self.instruction(at, end)?,
-                Event::Decl(_) => declaration(source, at, end)?,
-                Event::DocType(_) => return Err((at, doctype())),
-                Event::Eof => return self.finish(),
-                Event::Text(_) | Event::GeneralRef(_) | Event::CData(_) => (),
-            }
+        let mut at = 0;
+        if is_target(bytes, at, "xml") {
+            at = find(source, at, "<?xml".len(), "?>", "the XML declaration")?;
+            declaration(source, 0, at)?;
         }
+        let mut run = Run::default();
+        while at < bytes.len() {
+            if bytes[at] != b'<' {
+                let text = run.open(at);
+                at = text_end(bytes, at, text);
+                run.end = at;
+                continue;
+            }
+            let next = bytes.get(at + 1).copied().unwrap_or_default();
+            if next == b'!' && bytes[at..].starts_with(SECTION) {
+                if self.open.is_empty() {
+                    return Err((at, outside_root()));
+                }
+                let end = find(source, at, SECTION.len(), "]]>", "a CDATA section")?;
+                let text = run.open(at);
+                text.sections += 1;
+                text.pieces += 1;
+                text.end = end;
+                at = end;
+                continue;
+            }
+            if run.is_open {
+                let next = if next == b'/' { Next::End } else { Next::Other };
+                self.character_data(&run, next)?;
+                run.is_open = false;
+            }
+            at = match next {
+                b'/' => self.end_tag(at)?,
+                b'?' => {
+                    let end = find(source, at, "<?".len(), "?>", "a processing instruction")?;
+                    if is_target(bytes, at, "xml") {
+                        declaration(source, at, end)?;
+                    }
+                    self.instruction(at, end)?;
+                    end
+                }
+                b'!' if bytes[at..].starts_with(b"<!--") => {
+                    let end = find(source, at, "<!--".len(), "-->", "a comment")?;
+                    self.comment(at, end)?;
+                    end
+                }
+                b'!' => self.document_type(at)?,
+                _ => self.start_tag(at)?,
+            };
+        }
+        if run.is_open {
+            self.character_data(&run, Next::Other)?;
+        }
+        self.finish()
     }
 
-    fn start_tag(&mut self, at: usize, end: usize, is_empty: bool) -> Result<(), Located> {
+    /// Reads past a DOCTYPE, or refuses it.
+    fn document_type(&mut self, at: usize) -> Result<usize, Located> {
+        let rest = &self.source.as_bytes()[at + 2..];
+        let is_doctype = rest.len() >= 7 && rest[..7].eq_ignore_ascii_case(b"DOCTYPE");
+        if !is_doctype {
+            let text = "`<!` begins neither a comment nor a CDATA section";
+            return Err((at, Problem::new(code::XML_SYNTAX, text)));
+        }
+        if self.doctype == Doctype::Refuse {
+            return Err((at, doctype::refused()));
+        }
+        if self.root_seen || self.doctype_seen {
+            let text = "a DOCTYPE stands only once, before the root element";
+            return Err((at, Problem::new(code::XML_DOCTYPE, text)));
+        }
+        self.doctype_seen = true;
+        let skipped = doctype::skip(self.source, at)?;
+        self.entities = skipped.entities;
+        Ok(skipped.end)
+    }
+
+    /// Takes the start tag at `at`; returns where it ends.
+    fn start_tag(&mut self, at: usize) -> Result<usize, Located> {
         match self.open.last_mut() {
             Some(parent) => parent.has_children = true,
             None if self.root_seen => {
@@ -160,14 +207,16 @@ impl<'a> Reading<'a> {
         let name = tag::name(self.source, at + 1, self.limits)?;
         let after = at + 1 + name.text.len();
         let mark = self.scope.mark();
-        let node = if after == end {
+        let (node, is_empty, end) = if self.source.as_bytes().get(after) == Some(&b'>') {
             let resolved = self.scope.element(name, self.builder.names()).map_err(|problem| (at, problem))?;
             self.check_nodes(1, at)?;
-            self.builder.start(resolved, Some(at))
+            (self.builder.start(resolved, Some(at)), false, after + 1)
         } else {
             let mut attributes = std::mem::take(&mut self.attributes);
-            let tagged = tag::attributes(self.source, after, end, self.limits, &mut attributes)
-                .and_then(|()| self.start_with(name, at, &attributes, mark));
+            let tagged = tag::attributes(self.source, at, after, self.limits, &mut attributes).and_then(|close| {
+                let node = self.start_with(name, at, &attributes, mark)?;
+                Ok((node, close.is_empty, close.end))
+            });
             self.attributes = attributes;
             tagged?
         };
@@ -177,7 +226,7 @@ impl<'a> Reading<'a> {
         } else {
             self.open.push(Open { raw: name.text, node, at, mark, has_children: false, has_text: false });
         }
-        Ok(())
+        Ok(end)
     }
 
     fn start_with(
@@ -212,7 +261,7 @@ impl<'a> Reading<'a> {
                 Text::Source(attribute.value_at, attribute.value.len())
             } else {
                 self.scratch.clear();
-                expand_value(attribute.value, attribute.value_at, &mut self.scratch)?;
+                expand_value(attribute.value, attribute.value_at, &self.entities, &mut self.scratch)?;
                 Text::Copied(&self.scratch)
             };
             let is_nil = attribute.name.text.ends_with("nil") && {
@@ -249,18 +298,22 @@ impl<'a> Reading<'a> {
             return Ok(Cow::Borrowed(attribute.value));
         }
         let mut value = String::new();
-        expand_value(attribute.value, attribute.value_at, &mut value)?;
+        expand_value(attribute.value, attribute.value_at, &self.entities, &mut value)?;
         Ok(Cow::Owned(value))
     }
 
-    fn end_tag(&mut self, at: usize, end: usize) -> Result<(), Located> {
-        let written = &self.source.as_bytes()[at + 2..end - 1];
+    /// Takes the end tag at `at`; returns where it ends.
+    fn end_tag(&mut self, at: usize) -> Result<usize, Located> {
+        let bytes = self.source.as_bytes();
         let Some(open) = self.open.last() else {
             return Err((at, Problem::new(code::XML_TAGS, "an end tag has no start tag")));
         };
-        let matches =
-            written.strip_prefix(open.raw.as_bytes()).is_some_and(|rest| rest.iter().all(|byte| is_space(*byte)));
-        if !matches {
+        let mut end = at + "</".len() + open.raw.len();
+        let is_same = bytes.get(at + "</".len()..end) == Some(open.raw.as_bytes());
+        while bytes.get(end).is_some_and(|byte| is_space(*byte)) {
+            end += 1;
+        }
+        if !is_same || bytes.get(end) != Some(&b'>') {
             let place = Place::of_offset(self.source, open.at);
             let text = format!("the end tag of `{}` (opened at {place}) was expected here", open.raw);
             return Err((at, Problem::new(code::XML_TAGS, text)));
@@ -268,13 +321,13 @@ impl<'a> Reading<'a> {
         self.scope.back_to(open.mark);
         self.builder.end();
         self.open.pop();
-        Ok(())
+        Ok(end + 1)
     }
 
     fn character_data(&mut self, run: &Run, next: Next) -> Result<(), Located> {
         let raw = &self.source[run.start..run.end];
         let is_literal = run.sections == 0 && !run.has_references;
-        let is_blank = is_literal && raw.bytes().all(is_space);
+        let is_blank = is_literal && !run.has_text;
         let Some(open) = self.open.last_mut() else {
             if is_blank {
                 return Ok(());
@@ -304,7 +357,7 @@ impl<'a> Reading<'a> {
             }
         } else {
             self.scratch.clear();
-            expand_text(raw, run.start, &mut self.scratch)?;
+            expand_text(raw, run.start, &self.entities, &mut self.scratch)?;
             if !self.scratch.is_empty() {
                 self.builder.text(Text::Copied(&self.scratch), Some(run.start));
             }
@@ -394,28 +447,50 @@ fn normalized<'s>(has_returns: bool, raw: &str, at: usize, scratch: &'s mut Stri
     Text::Copied(scratch)
 }
 
-fn offset(position: u64) -> usize {
-    usize::try_from(position).unwrap_or(usize::MAX)
+/// Whether `<?` and a target that ends there stand at `at`.
+fn is_target(bytes: &[u8], at: usize, target: &str) -> bool {
+    let rest = bytes[at..].strip_prefix(b"<?").and_then(|rest| rest.strip_prefix(target.as_bytes()));
+    rest.is_some_and(|rest| rest.first().is_some_and(|byte| is_space(*byte) || *byte == b'?'))
+}
+
+/// Where the markup that begins at `at` ends: behind `close`.
+fn find(source: &str, at: usize, skip: usize, close: &str, what: &str) -> Result<usize, Located> {
+    let from = at + skip;
+    match memchr::memmem::find(&source.as_bytes()[from..], close.as_bytes()) {
+        Some(length) => Ok(from + length + close.len()),
+        None => {
+            let problem = Problem::new(code::XML_SYNTAX, format!("{what} begins here and is never closed"));
+            Err((at, problem.hint(format!("`{close}` is missing"))))
+        }
+    }
+}
+
+/// Where the character data at `at` ends, noting what is in it.
+#[inline]
+fn text_end(bytes: &[u8], at: usize, run: &mut Run) -> usize {
+    run.pieces += 1;
+    let mut end = at;
+    // White space between tags is the most frequent text of all.
+    while let Some(byte) = bytes.get(end)
+        && is_space(*byte)
+    {
+        end += 1;
+    }
+    if bytes.get(end).is_none_or(|byte| *byte == b'<') {
+        return end;
+    }
+    run.has_text = true;
+    while let Some(byte) = bytes.get(end)
+        && *byte != b'<'
+    {
+        run.has_references |= *byte == b'&';
+        end += 1;
+    }
+    end
 }
 
 fn outside_root() -> Problem {
     Problem::new(code::XML_ROOT, "text stands outside the root element")
-}
-
-fn doctype() -> Problem {
-    Problem::new(code::XML_DOCTYPE, "the document has a DOCTYPE, which is never read")
-        .hint("the sender must leave it out: entities and external files are not used here")
-}
-
-fn syntax_problem(error: &Error) -> Problem {
-    match error {
-        Error::IllFormed(IllFormedError::UnclosedReference) => {
-            Problem::new(code::XML_REFERENCE, "`&` begins a reference that has no `;`").hint("write `&amp;`")
-        }
-        Error::IllFormed(IllFormedError::MissingDoctypeName) => doctype(),
-        Error::Syntax(syntax) => Problem::new(code::XML_SYNTAX, syntax.to_string()),
-        _ => Problem::new(code::XML_SYNTAX, "the markup does not parse"),
-    }
 }
 
 /// Checks the XML declaration (XML 1.0 §2.8).

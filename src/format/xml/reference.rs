@@ -7,7 +7,7 @@ use crate::{base::Problem, format::code};
 pub(super) type Located = (usize, Problem);
 
 /// Appends character data to `out`: references resolved, CDATA sections opened, line ends normalized.
-pub(super) fn expand_text(raw: &str, at: usize, out: &mut String) -> Result<(), Located> {
+pub(super) fn expand_text(raw: &str, at: usize, entities: &[&str], out: &mut String) -> Result<(), Located> {
     const OPEN: &str = "<![CDATA[";
     let bytes = raw.as_bytes();
     let mut from = 0;
@@ -17,7 +17,7 @@ pub(super) fn expand_text(raw: &str, at: usize, out: &mut String) -> Result<(), 
         out.push_str(&raw[from..special]);
         from = match bytes[special] {
             b'\r' => line_end(bytes, special, out, '\n'),
-            b'&' => reference(raw, special, at, out)?,
+            b'&' => reference(raw, special, at, entities, out)?,
             _ => {
                 let start = special + OPEN.len();
                 let length = memchr::memmem::find(bytes.get(start..).unwrap_or_default(), b"]]>");
@@ -33,7 +33,7 @@ pub(super) fn expand_text(raw: &str, at: usize, out: &mut String) -> Result<(), 
 }
 
 /// Appends an attribute value to `out`: references resolved, every white space character a blank.
-pub(super) fn expand_value(raw: &str, at: usize, out: &mut String) -> Result<(), Located> {
+pub(super) fn expand_value(raw: &str, at: usize, entities: &[&str], out: &mut String) -> Result<(), Located> {
     let bytes = raw.as_bytes();
     let mut from = 0;
     let is_special = |byte: &u8| matches!(byte, b'&' | b'\t' | b'\n' | b'\r');
@@ -41,7 +41,7 @@ pub(super) fn expand_value(raw: &str, at: usize, out: &mut String) -> Result<(),
         let special = from + found;
         out.push_str(&raw[from..special]);
         from = match bytes[special] {
-            b'&' => reference(raw, special, at, out)?,
+            b'&' => reference(raw, special, at, entities, out)?,
             b'\r' => line_end(bytes, special, out, ' '),
             _ => {
                 out.push(' ');
@@ -82,7 +82,7 @@ fn line_end(bytes: &[u8], at: usize, out: &mut String, written: char) -> usize {
 }
 
 /// Resolves the reference at `raw[start..]`; `base` is the offset of `raw`. Returns where it ends.
-fn reference(raw: &str, start: usize, base: usize, out: &mut String) -> Result<usize, Located> {
+fn reference(raw: &str, start: usize, base: usize, entities: &[&str], out: &mut String) -> Result<usize, Located> {
     let wrong = |text: String| (base + start, Problem::new(code::XML_REFERENCE, text));
     // The longest legal reference is short unless zeros are piled up; a name may be long.
     let Some(length) = memchr::memchr3(b';', b'&', b'<', &raw.as_bytes()[start + 1..]) else {
@@ -113,6 +113,10 @@ fn reference(raw: &str, start: usize, base: usize, out: &mut String) -> Result<u
                     let text = "a character reference names no character that XML allows";
                     (base + start, Problem::new(code::XML_CHARACTER, text))
                 })?
+            }
+            None if entities.contains(&name) => {
+                return Err(wrong("the entity is declared in the DOCTYPE, which is skipped".into())
+                    .hinted("the sender must write the text itself; declared entities are never expanded"));
             }
             None if is_ncname(name) && name.len() <= 64 => {
                 return Err(wrong(format!("the entity `&{name};` is not defined"))

@@ -128,22 +128,36 @@ fn check_parts(text: &str, at: usize) -> Result<(), Located> {
     Ok(())
 }
 
-/// Takes the attributes in `source[at..end]`, which follows the element's name.
+/// How a start tag ends.
+pub(super) struct Close {
+    /// With `/>`.
+    pub is_empty: bool,
+    /// Behind the `>`.
+    pub end: usize,
+}
+
+/// Takes the attributes that follow the element's name, from `at` to the end of the tag that begins at `tag`.
 pub(super) fn attributes<'a>(
     source: &'a str,
+    tag: usize,
     mut at: usize,
-    end: usize,
     limits: &Limits,
     found: &mut Vec<RawAttribute<'a>>,
-) -> Result<(), Located> {
-    let bytes = &source.as_bytes()[..end];
+) -> Result<Close, Located> {
+    let bytes = source.as_bytes();
     found.clear();
     let (mut plain, mut declarations) = (0, 0);
     loop {
         let gap = at;
         at = skip_space(bytes, at);
-        if at == end {
-            return Ok(());
+        match bytes.get(at) {
+            Some(b'>') => return Ok(Close { is_empty: false, end: at + 1 }),
+            Some(b'/') if bytes.get(at + 1) == Some(&b'>') => return Ok(Close { is_empty: true, end: at + 2 }),
+            None => {
+                let problem = Problem::new(code::XML_SYNTAX, "the document ends inside this start tag");
+                return Err((tag, problem));
+            }
+            _ => (),
         }
         if at == gap {
             return Err((

@@ -313,6 +313,9 @@ impl<'a> Reading<'a> {
         while bytes.get(end).is_some_and(|byte| is_space(*byte)) {
             end += 1;
         }
+        if is_same && end == bytes.len() {
+            return Err((at, Problem::new(code::XML_SYNTAX, "the document ends inside this end tag")));
+        }
         if !is_same || bytes.get(end) != Some(&b'>') {
             let place = Place::of_offset(self.source, open.at);
             let text = format!("the end tag of `{}` (opened at {place}) was expected here", open.raw);

@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test unit bench lint nextest doc clean
+.PHONY: help demo test unit conformance bench lint nextest doc clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -17,6 +17,9 @@ test: nextest ## install and start what the tests need (RabbitMQ, PostgreSQL), t
 
 unit: nextest ## the tests that need no service
 	cargo nextest run --lib --test architecture
+
+conformance: ## the official suites (XML, JSON, attacks), scored; CROSSDOCK_CORPORA says where they lie
+	cargo test --quiet --test conformance -- --nocapture --test-threads 1
 
 bench: ## speed of reading and writing against quick-xml, roxmltree and lxml, as ratios
 	@test -x target/peers/bin/python3 || python3 -m venv target/peers

@@ -83,7 +83,7 @@ pub enum Duplicates {
     /// Refuse the document.
     #[default]
     Refuse,
-    /// The last one is taken, in the place of the last one.
+    /// The last one is taken, at its own place; the earlier ones are as if they were not there.
     LastWins,
 }
 
@@ -178,7 +178,7 @@ pub fn read(bytes: &[u8], syntax: Syntax, options: &ReadOptions) -> Result<Readi
     let (source, charset) = decode(bytes, syntax, options)?;
     let document = match syntax {
         Syntax::Xml => xml::read(source, options)?,
-        Syntax::Json => json::read(source, &options.limits, options.namespace.as_deref().unwrap_or_default())?,
+        Syntax::Json => json::read(source, options)?,
     };
     Ok(Reading { document, charset, repairs: Vec::new() })
 }

@@ -510,3 +510,19 @@ fn a_doctype_is_read_past_when_the_system_says_so() {
         assert_eq!(problem.code.id, code, "{illegal}: {problem}");
     }
 }
+
+#[test]
+fn the_last_of_two_members_wins_when_the_system_says_so() {
+    let options = ReadOptions { duplicates: Duplicates::LastWins, ..ReadOptions::default() };
+    for (given, expected) in [
+        (r#"{"a":1,"b":2,"a":{"c":[3]}}"#, r#"{"b":2,"a":{"c":[3]}}"#),
+        (r#"{"x":{"@i":"1","a":[1,2],"@i":"2","\u0061":4}}"#, r#"{"x":{"@i":"2","a":4}}"#),
+        (r#"{"a":1,"a":2,"a":3,"b":{"a":4}}"#, r#"{"a":3,"b":{"a":4}}"#),
+    ] {
+        let document = read(given.as_bytes(), Syntax::Json, &options).expect(given).document;
+        let expected = json(expected).expect(expected);
+        let written = |document| write(document, Syntax::Json, &WriteOptions::default()).expect("writable");
+        assert_eq!(written(&document), written(&expected), "{given}");
+        assert_eq!(json(given).expect_err(given).code.id, "XD-F033");
+    }
+}

@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use super::token::{Token, TokenKind, tokens};
 use crate::{
-    base::{Limits, Problem},
+    base::Problem,
     document::{Builder, Document, Name, Shape, Text},
-    format::{at_offset, limit_problem, name_cache::NameCache},
+    format::{ReadOptions, at_offset, limit_problem, name_cache::NameCache},
 };
 
 /// The element name of the items of a root array.
 const ITEM: &str = "item";
 
 /// Reads a document from its decoded text.
-pub(in crate::format) fn read(source: Arc<str>, limits: &Limits, namespace: &str) -> Result<Document, Problem> {
+pub(in crate::format) fn read(source: Arc<str>, options: &ReadOptions) -> Result<Document, Problem> {
     let text = source.clone();
-    let tokens = tokens(&text, limits)?;
+    let tokens = tokens(&text, &options.limits, options.duplicates)?;
     let mut reading = Reading {
         source: &text,
         tokens: &tokens,
-        namespace,
+        namespace: options.namespace.as_deref().unwrap_or_default(),
         builder: Builder::new(source),
         names: NameCache::new(),
         frames: Vec::new(),
@@ -85,6 +85,9 @@ impl<'a> Reading<'a> {
     fn member(&mut self, key: usize, value: usize, is_element: bool) -> Result<(), Problem> {
         let (source, tokens) = (self.source, self.tokens);
         let token = &tokens[key];
+        if token.kind == TokenKind::Replaced {
+            return Ok(());
+        }
         if is_element && is_attribute(source, token, &tokens[value]) {
             return Ok(());
         }
@@ -195,7 +198,7 @@ fn is_scalar(kind: TokenKind) -> bool {
 }
 
 fn is_attribute(source: &str, key: &Token, value: &Token) -> bool {
-    is_scalar(value.kind) && value.kind != TokenKind::Null && {
+    key.kind != TokenKind::Replaced && is_scalar(value.kind) && value.kind != TokenKind::Null && {
         let name = key.text(source);
         name.len() > 1 && name.starts_with('@')
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     base::{Limits, Place, Problem},
-    format::{at_offset, code, limit_problem},
+    format::{Duplicates, at_offset, code, limit_problem},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(super) enum TokenKind {
     Object,
     Array,
     Key,
+    /// The name of a member that a later one of the same name replaces.
+    Replaced,
     String,
     Number,
     Boolean,
@@ -62,11 +64,12 @@ struct Frame {
 }
 
 /// Takes a whole JSON text apart.
-pub(super) fn tokens(source: &str, limits: &Limits) -> Result<Vec<Token>, Problem> {
+pub(super) fn tokens(source: &str, limits: &Limits, duplicates: Duplicates) -> Result<Vec<Token>, Problem> {
     let mut tokenizer = Tokenizer {
         source,
         bytes: source.as_bytes(),
         limits,
+        duplicates,
         at: 0,
         tokens: Vec::with_capacity((source.len() / 8).clamp(16, 1 << 20)),
         frames: Vec::new(),
@@ -82,6 +85,7 @@ struct Tokenizer<'a> {
     source: &'a str,
     bytes: &'a [u8],
     limits: &'a Limits,
+    duplicates: Duplicates,
     at: usize,
     tokens: Vec<Token>,
     frames: Vec<Frame>,
@@ -245,25 +249,33 @@ impl Tokenizer<'_> {
         Ok(token)
     }
 
-    /// No two members of an object have the same name.
-    fn check_names(&self, frame: &Frame) -> Result<(), Located> {
+    /// No two members of an object have the same name, unless the last one is to be taken.
+    fn check_names(&mut self, frame: &Frame) -> Result<(), Located> {
         let keys = &self.keys[frame.keys..];
         let token = |key: u32| &self.tokens[key as usize];
         let is_simple = keys.iter().all(|key| !token(*key).flag);
+        let mut replaced = Vec::new();
         if keys.len() <= 8 && is_simple {
             for (position, key) in keys.iter().enumerate() {
                 let raw = token(*key).raw(self.source);
-                if let Some(first) = keys[..position].iter().find(|earlier| token(**earlier).raw(self.source) == raw) {
-                    return Err(self.twice(*first, *key));
+                let twins = keys[..position].iter().rev();
+                if let Some(first) = twins.into_iter().find(|earlier| token(**earlier).raw(self.source) == raw) {
+                    replaced.push((*first, *key));
                 }
             }
-            return Ok(());
-        }
-        let mut seen = HashMap::with_capacity(keys.len());
-        for key in keys {
-            if let Some(first) = seen.insert(token(*key).text(self.source), *key) {
-                return Err(self.twice(first, *key));
+        } else {
+            let mut seen = HashMap::with_capacity(keys.len());
+            for key in keys {
+                if let Some(first) = seen.insert(token(*key).text(self.source), *key) {
+                    replaced.push((first, *key));
+                }
             }
+        }
+        for (first, second) in replaced {
+            if self.duplicates == Duplicates::Refuse {
+                return Err(self.twice(first, second));
+            }
+            self.tokens[first as usize].kind = TokenKind::Replaced;
         }
         Ok(())
     }

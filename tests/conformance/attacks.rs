@@ -1,0 +1,97 @@
+//! Attack documents: each ends in a clear error, or is harmless and says why, within bounds of time and memory.
+
+use std::{path::Path, process::Command, time::Instant};
+
+use crossdock::format::{ReadOptions, Syntax, read};
+
+use super::corpora;
+
+const FILE: &str = "CROSSDOCK_ATTACK_FILE";
+const MILLISECONDS: u128 = 50;
+const KIBIBYTES: u64 = 64 << 10;
+
+/// Accepted, and why that is right.
+const HARMLESS: [(&str, &str); 20] = [
+    ("bom-utf8.xml", "a byte order mark is legal"),
+    ("cdata-split-value.xml", "text and CDATA sections are one text: nothing is hidden from a comparison"),
+    ("comment-split-value.xml", "a value is all its text, the comment is a node between"),
+    ("crlf-normalisation.xml", "line ends are normalized"),
+    ("declared-latin1-bytes.xml", "the charset is declared and accepted"),
+    ("json-bom.json", "a byte order mark is ignored (RFC 8259, section 8.1)"),
+    ("json-nul-and-control.json", "escaped control characters are legal in JSON; writing them as XML is refused"),
+    ("json-proto.json", "`__proto__` is a name like any other"),
+    ("prefix-rebound.xml", "names are compared by namespace, never by prefix"),
+    ("schemalocation-ssrf.xml", "`xsi:schemaLocation` is never followed"),
+    ("utf16be-nobom.xml", "the byte order is plain"),
+    ("utf16le-bom.xml", "the byte order is marked"),
+    ("windows-1252-euro.xml", "the charset is declared and accepted"),
+    ("wsu-id-wrapping.xml", "signatures are not supported, so none is trusted"),
+    ("xinclude-file.xml", "XInclude is never processed"),
+    ("xml-stylesheet-pi.xml", "a processing instruction is data"),
+    ("simple-ns.xml", "an ordinary document"),
+    ("simple.xml", "an ordinary document"),
+    ("xalan_exec.xsl", "a stylesheet is data: nothing runs it"),
+    ("xalan_write.xsl", "a stylesheet is data: nothing runs it"),
+];
+
+#[test]
+fn attacks() {
+    if let Some(file) = std::env::var_os(FILE) {
+        return attempt(Path::new(&file));
+    }
+    let Some(folder) = corpora::unpacked("xml-attacks/generated") else { return };
+    let mut files = corpora::files(folder.path());
+    let collected = corpora::folder().map(|folder| corpora::files(&folder.join("xml-attacks/defusedxml")));
+    files.extend(collected.unwrap_or_default());
+    files.retain(|file| file.extension().is_some_and(|end| matches!(end.to_str(), Some("xml" | "json" | "xsl"))));
+    let (mut refused, mut slowest, mut largest, mut wrong) = (0, (0, String::new()), (0, String::new()), Vec::new());
+    for file in &files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let output = Command::new(std::env::current_exe().expect("this program"))
+            .args(["attacks::attacks", "--exact", "--nocapture"])
+            .env(FILE, file)
+            .output()
+            .expect("this program runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let Some(line) = text.lines().find_map(|line| line.split_once("attack: ")).map(|(_, line)| line) else {
+            wrong.push(format!("{name}: died"));
+            continue;
+        };
+        let mut parts = line.splitn(3, ' ');
+        let millis: u128 = parts.next().and_then(|part| part.parse().ok()).expect("milliseconds");
+        let memory: u64 = parts.next().and_then(|part| part.parse().ok()).expect("KiB");
+        let outcome = parts.next().unwrap_or_default();
+        slowest = slowest.max((millis, name.clone()));
+        largest = largest.max((memory, name.clone()));
+        let reason = HARMLESS.iter().find(|(known, _)| *known == name).map(|(_, reason)| *reason);
+        match (outcome.starts_with("XD-"), reason) {
+            (true, None) => refused += 1,
+            (false, Some(reason)) => println!("  {name}: accepted, {reason}"),
+            _ => wrong.push(format!("{name}: {outcome}")),
+        }
+        if millis > MILLISECONDS || memory > KIBIBYTES {
+            wrong.push(format!("{name}: {millis} ms, {memory} KiB"));
+        }
+    }
+    println!("attacks: {refused} of {} refused, {} accepted as harmless", files.len(), HARMLESS.len());
+    println!("  slowest {} ms ({}), largest {} KiB ({})", slowest.0, slowest.1, largest.0, largest.1);
+    assert!(files.len() >= 50, "the collection is not complete: {}", files.len());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Reads one document and says what it cost; the peak of this process's memory is its own.
+fn attempt(file: &Path) {
+    let bytes = std::fs::read(file).expect("readable");
+    let is_json = file.extension().is_some_and(|end| end == "json");
+    let began = Instant::now();
+    let syntax = if is_json { Syntax::Json } else { Syntax::Xml };
+    let outcome = match read(&bytes, syntax, &ReadOptions::default()) {
+        Ok(reading) => format!("accepted, {} nodes", reading.document.len()),
+        Err(problem) => problem.code.id.to_owned(),
+    };
+    let millis = began.elapsed().as_millis();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    let peak: String = peak.chars().filter(char::is_ascii_digit).collect();
+    println!("attack: {millis} {peak} {outcome}");
+}

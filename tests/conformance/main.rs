@@ -1,0 +1,8 @@
+//! The official suites, scored: `make conformance`. Where the corpora are not present, says so and passes.
+//!
+//! Whatever a suite expects and the reader does not do is either listed here with its reason or a failure.
+
+mod attacks;
+mod corpora;
+mod json;
+mod xmlconf;

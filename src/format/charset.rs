@@ -96,6 +96,14 @@ impl Charset {
         result == EncoderResult::InputEmpty
     }
 
+    /// How many bytes a character takes in a charset other than UTF-8 and UTF-16; of one it lacks, 1.
+    pub(super) fn width(self, character: char) -> u8 {
+        let (mut utf_8, mut out) = ([0; 4], [0; 16]);
+        let text = character.encode_utf8(&mut utf_8);
+        let (_, _, written) = self.encoding().new_encoder().encode_from_utf8_without_replacement(text, &mut out, true);
+        u8::try_from(written.max(1)).unwrap_or(1)
+    }
+
     /// The text in this charset.
     pub(super) fn encode(self, text: String) -> Result<Vec<u8>, Problem> {
         match self.0 {
@@ -140,7 +148,7 @@ impl Charset {
         matches!(self.0, Kind::Gb18030 | Kind::Gbk)
     }
 
-    fn encoding(self) -> &'static Encoding {
+    pub(super) fn encoding(self) -> &'static Encoding {
         match self.0 {
             Kind::Utf8 => encoding_rs::UTF_8,
             Kind::Utf16 | Kind::Utf16Le => encoding_rs::UTF_16LE,
@@ -240,7 +248,7 @@ fn malformed(charset: Charset, offset: usize, good: &str) -> Problem {
 }
 
 /// The charset and the length of the byte order mark.
-fn detect(bytes: &[u8], syntax: Syntax, transport: Option<Charset>) -> Result<(Charset, usize), Problem> {
+pub(super) fn detect(bytes: &[u8], syntax: Syntax, transport: Option<Charset>) -> Result<(Charset, usize), Problem> {
     let utf_32 = [&b"\xFF\xFE\0\0"[..], b"\0\0\xFE\xFF", b"\0\0\0<", b"<\0\0\0", b"\0\0\0{", b"{\0\0\0"];
     if utf_32.iter().any(|start| bytes.starts_with(start)) {
         return Err(unknown("UTF-32", "the byte order"));

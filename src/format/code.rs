@@ -48,6 +48,10 @@ pub const XML_WRITE: Code = Code::new("XD-F040", "document cannot be written as 
 pub const JSON_WRITE: Code = Code::new("XD-F041", "document cannot be written as JSON", "文档无法写成 JSON");
 /// A character the output charset lacks.
 pub const UNMAPPABLE: Code = Code::new("XD-F042", "character missing in the output charset", "输出字符集缺少该字符");
+/// A batch in which records can no longer be told apart.
+pub const SPLIT: Code = Code::new("XD-F050", "batch cannot be split", "批次无法拆分");
+/// Not a way to say where the records of a batch are.
+pub const RECORDS: Code = Code::new("XD-F051", "not a path to records", "不是有效的记录路径");
 
 /// Every code of this module.
 pub const CODES: &[Code] = &[
@@ -73,4 +77,6 @@ pub const CODES: &[Code] = &[
     XML_WRITE,
     JSON_WRITE,
     UNMAPPABLE,
+    SPLIT,
+    RECORDS,
 ];

@@ -10,6 +10,7 @@ mod code;
 mod json;
 mod name_cache;
 mod output;
+mod split;
 #[cfg(test)]
 mod tests;
 mod xml;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub use charset::{Charset, charset_of_media_type, decode};
 pub use code::CODES;
+pub use split::{Piece, Records, Splitter};
 
 use crate::{
     base::{Limits, Place, Problem},

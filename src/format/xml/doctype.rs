@@ -18,7 +18,7 @@ pub(super) struct Skipped<'a> {
 }
 
 /// Why a DOCTYPE is not accepted by default.
-pub(super) fn refused() -> Problem {
+pub(in crate::format) fn refused() -> Problem {
     Problem::new(code::XML_DOCTYPE, "the document has a DOCTYPE, which is not read")
         .hint("the sender must leave it out, or the system must be set to `doctype: skip`; it is never expanded")
 }

@@ -11,7 +11,9 @@ mod scope;
 mod tag;
 mod writer;
 
+pub(super) use doctype::refused as doctype_refused;
 pub(super) use reader::read;
+pub(super) use tag::declarations;
 pub(super) use writer::write;
 
 /// The namespace of the prefix `xml`.

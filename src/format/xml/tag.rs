@@ -226,6 +226,16 @@ pub(super) fn attributes<'a>(
     }
 }
 
+/// The namespace declarations of a whole start tag: names and values as written.
+pub(in crate::format) fn declarations(tag: &str, limits: &Limits) -> Result<Vec<(String, String)>, Problem> {
+    let problem = |(_, problem): Located| problem;
+    let name = name(tag, 1, limits).map_err(problem)?;
+    let mut found = Vec::new();
+    attributes(tag, 0, 1 + name.text.len(), limits, &mut found).map_err(problem)?;
+    let declaring = found.iter().filter(|attribute| attribute.declares().is_some());
+    Ok(declaring.map(|attribute| (attribute.name.text.to_owned(), attribute.value.to_owned())).collect())
+}
+
 #[inline]
 fn skip_space(bytes: &[u8], mut at: usize) -> usize {
     while bytes.get(at).is_some_and(|byte| is_space(*byte)) {

@@ -3,6 +3,8 @@
 //! The figures that count are ratios; megabytes a second depend on the machine. Peers: the bare event loop of quick-xml
 //! (finds markup, checks little, builds nothing), roxmltree (a tree, borrowed), libxml2's tree through Python's lxml.
 
+#![allow(clippy::print_stdout, reason = "the table is what a bench is for")]
+
 use std::{fmt::Write as _, hint::black_box, path::Path, process::Command, time::Instant};
 
 use crossdock::format::{Charset, ReadOptions, Syntax, WriteOptions, read, write};

@@ -69,7 +69,6 @@ const DOORS: &[(&str, &[&str])] = &[
     ("hyper", &["transport"]),
     ("hyper_util", &["transport"]),
     ("axum", &["transport", "api", "simulator", "app"]),
-    ("quick_xml", &["format"]),
     ("encoding_rs", &["format"]),
     ("rust_decimal", &["document"]),
     ("regex", &["xpath"]),

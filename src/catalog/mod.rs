@@ -19,7 +19,7 @@ pub use code_table::{CodeTables, Found, Occasion};
 pub use library::Library;
 pub use route::{Route, Target, Test};
 pub use secret::{Environment, resolve};
-pub use system::{Encoding, SinkConfig, Sources, System};
+pub use system::{Encoding, ReadingConfig, SinkConfig, Sources, System};
 
 use crate::{
     base::{Language, Problem, Problems, Sha256},

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     base::{Language, Place, Problem, Problems, Secret, Sha256},
     content::{Fields, Yaml},
-    format::{Charset, Syntax, Unmappable},
+    format::{Charset, Doctype, Duplicates, Syntax, Unmappable},
     transport::{AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAuth, HttpOutConfig},
 };
 
@@ -35,6 +35,8 @@ pub struct System {
     pub sink: Option<SinkConfig>,
     /// How outgoing documents are written.
     pub encoding: Encoding,
+    /// How its documents and replies are read.
+    pub reading: ReadingConfig,
     /// Whether a document is parsed before its acceptance is answered (HTTP only): the sender learns at once, and what
     /// cannot be read is not kept.
     pub check_before_accept: bool,
@@ -42,6 +44,15 @@ pub struct System {
     pub place: Place,
     /// Where its settings are, for messages.
     pub setting_places: BTreeMap<String, Place>,
+}
+
+/// How documents that come from a system are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadingConfig {
+    /// XML: what to do with a DOCTYPE.
+    pub doctype: Doctype,
+    /// JSON: what to do with a repeated member name.
+    pub duplicates: Duplicates,
 }
 
 /// The ways in.
@@ -119,6 +130,7 @@ impl Reader<'_> {
         let sources = fields.block("in").map(|ways| self.sources(ways, &id)).unwrap_or_default();
         let check_before_accept =
             fields.word("check", &[("before-accept", true), ("after-accept", false)]).unwrap_or_default();
+        let reading = fields.block("reading").map(reading).unwrap_or_default();
         let (sink, encoding) = match fields.block("out") {
             Some(ways) => self.sink(ways),
             None => (None, Encoding::default()),
@@ -135,6 +147,7 @@ impl Reader<'_> {
             sources,
             sink,
             encoding,
+            reading,
             check_before_accept,
             place,
             setting_places,
@@ -307,6 +320,13 @@ impl Reader<'_> {
         let text = if required { fields.required_text(key) } else { fields.text(key) };
         text.map(|text| self.folder.join(text)).unwrap_or_default()
     }
+}
+
+fn reading(block: Fields<'_>) -> ReadingConfig {
+    let doctype = block.word("doctype", &[("refuse", Doctype::Refuse), ("skip", Doctype::Skip)]);
+    let duplicates = block.word("duplicates", &[("refuse", Duplicates::Refuse), ("last-wins", Duplicates::LastWins)]);
+    block.finish();
+    ReadingConfig { doctype: doctype.unwrap_or_default(), duplicates: duplicates.unwrap_or_default() }
 }
 
 /// Short keys can be guessed.

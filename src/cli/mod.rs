@@ -17,6 +17,7 @@ mod run;
 mod send;
 mod settings;
 mod simulate;
+mod split;
 
 use std::process::ExitCode;
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Common, Exit, Failed,
     outcome::{out, print_json},
+    split::{Batches, Target},
 };
 use crate::format::Syntax;
 
@@ -15,7 +16,10 @@ use crate::format::Syntax;
 #[derive(clap::Args)]
 #[command(after_help = "The API key comes from --key or the environment variable CROSSDOCK_KEY.\n\nExamples:\n  \
     crossdock send crm order-1.xml\n  crossdock send crm --type hub/customer customers/*.json\n  \
-    crossdock send crm order.xml --idempotency-key 7f0c…  --server http://hub.example:8080")]
+    crossdock send crm order.xml --idempotency-key 7f0c…  --server http://hub.example:8080\n  \
+    crossdock send crm --split /Customers/Customer --expect 500000 big.xml\n  \
+    crossdock send crm --split lines --dry-run customers.ndjson\n\nA batch that was interrupted goes on where it was: \
+    run the same command again.")]
 pub struct Arguments {
     /// The system to send as.
     system: String,
@@ -34,6 +38,8 @@ pub struct Arguments {
     /// The message's key for recognising a repetition; with one file only.
     #[arg(long)]
     idempotency_key: Option<String>,
+    #[command(flatten)]
+    batches: Batches,
 }
 
 /// Sends files in order.
@@ -54,6 +60,13 @@ pub async fn send(common: &Common, arguments: &Arguments) -> Result<Exit, Failed
         .timeout(std::time::Duration::from_secs(120))
         .build()
         .map_err(|error| Failed::new(Exit::Failed, error))?;
+    let target = Target { client, url, key: arguments.key.clone() };
+    if arguments.batches.is_wanted() {
+        if arguments.idempotency_key.is_some() {
+            return Err(Failed::new(Exit::Usage, "--split gives each record a key of its own; use --batch-id"));
+        }
+        return arguments.batches.send(common, &arguments.files, &target).await;
+    }
     let bar = if std::io::stderr().is_terminal() && arguments.files.len() > 1 {
         let bar = ProgressBar::new(arguments.files.len() as u64);
         if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta}") {
@@ -68,10 +81,7 @@ pub async fn send(common: &Common, arguments: &Arguments) -> Result<Exit, Failed
         let bytes =
             std::fs::read(file).map_err(|error| Failed::new(Exit::NotFound, format!("{}: {error}", file.display())))?;
         let media_type = Syntax::sniff(None, &bytes).map_or("application/octet-stream", Syntax::media_type);
-        let mut request = client.post(&url).header("content-type", media_type).body(bytes);
-        if let Some(key) = &arguments.key {
-            request = request.header("x-api-key", key);
-        }
+        let mut request = target.post(media_type, bytes);
         if let Some(key) = &arguments.idempotency_key {
             request = request.header("idempotency-key", key);
         }

@@ -89,18 +89,6 @@ pub enum Duplicates {
     LastWins,
 }
 
-/// How JSON stands for elements, attributes and text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Convention {
-    /// `@x` is an attribute, `#text` is text, a name that repeats is an array.
-    #[default]
-    Plain,
-    /// UBL 2.x JSON, "model" binding: content under `_`, attributes beside it, arrays where the model repeats.
-    UblModel,
-    /// UBL 2.1 JSON, "legacy" binding: content under `_`, attributes beside it, everything an array.
-    UblLegacy,
-}
-
 /// How to read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
@@ -112,12 +100,8 @@ pub struct ReadOptions {
     pub namespace: Option<Arc<str>>,
     /// XML only: what to do with a DOCTYPE.
     pub doctype: Doctype,
-    /// XML only: repair what partners are known to get wrong, and say so in [`Reading::repairs`].
-    pub tolerant: bool,
     /// JSON only: what to do with a repeated member name.
     pub duplicates: Duplicates,
-    /// JSON only: how the document is built from it.
-    pub convention: Convention,
 }
 
 /// What was read.
@@ -127,8 +111,6 @@ pub struct Reading {
     pub document: Document,
     /// The charset its bytes were in.
     pub charset: Charset,
-    /// What was repaired, as warnings with their places; empty unless [`ReadOptions::tolerant`].
-    pub repairs: Vec<Problem>,
 }
 
 /// What to do with a character the output charset lacks.
@@ -182,7 +164,7 @@ pub fn read(bytes: &[u8], syntax: Syntax, options: &ReadOptions) -> Result<Readi
         Syntax::Xml => xml::read(source, options)?,
         Syntax::Json => json::read(source, options)?,
     };
-    Ok(Reading { document, charset, repairs: Vec::new() })
+    Ok(Reading { document, charset })
 }
 
 /// Writes a document.

@@ -75,8 +75,14 @@ pub fn decode(
     };
     let charset = content_type.and_then(charset_of_media_type).transpose()?;
     let namespace = profile.json_namespace().map(Into::into);
-    let reading =
-        read(bytes, syntax, &ReadOptions { limits: limits.clone(), charset, namespace, ..ReadOptions::default() })?;
+    let options = ReadOptions {
+        limits: limits.clone(),
+        charset,
+        namespace,
+        doctype: system.reading.doctype,
+        duplicates: system.reading.duplicates,
+    };
+    let reading = read(bytes, syntax, &options)?;
     let mut documents = profile.unwrap(&reading.document, limits).map_err(first)?;
     if documents.len() > 1 {
         let text = format!("the message carries {} documents", documents.len());

@@ -24,7 +24,8 @@ use crate::base::{Code, Problem, Secret};
 /// The longest key that makes a repetition recognisable.
 const KEY_BYTES: usize = 255;
 /// Request headers that become attributes; every other header is ignored.
-const ATTRIBUTES: [&str; 5] = ["ce-id", "ce-source", "ce-type", "ce-subject", "ce-time"];
+const ATTRIBUTES: [&str; 8] =
+    ["ce-id", "ce-source", "ce-type", "ce-subject", "ce-time", "x-batch-id", "x-batch-position", "x-batch-offset"];
 
 #[derive(Clone)]
 struct Door {

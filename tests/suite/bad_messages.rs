@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Erp, Setup, customer, message, root, wait_for};
+use crate::support::{Erp, Setup, customer, message, message_text, root, wait_for};
 
 #[test]
 fn every_bad_message_stands_as_expected_with_code_and_place_and_the_good_ones_flow() {
@@ -88,4 +88,28 @@ fn a_mapping_that_would_take_too_long_is_parked() {
     let id = hub.accept(message("order-1.xml"));
     let parked = hub.await_standing(&id, "parked");
     assert_eq!(parked["deliveries"][0]["reason"]["code"], "XD-X032", "{parked:#}");
+}
+
+#[test]
+fn a_system_says_how_its_documents_are_read() {
+    let (south, east) = (Erp::u8(), Erp::u8());
+    let setup = Setup::between(&south, &east);
+    let crm = setup.read("systems/crm.yaml");
+    let hub =
+        setup.file("systems/crm.yaml", &format!("{crm}reading:\n  doctype: skip\n  duplicates: last-wins\n")).start();
+    let with_doctype = message_text("customer-C-1001.xml").replacen(
+        "<Customer ",
+        "<!DOCTYPE Customer SYSTEM \"http://127.0.0.1:9/never.dtd\">\n<Customer ",
+        1,
+    );
+    let id = hub.accept(with_doctype.into_bytes());
+    hub.await_standing(&id, "delivered");
+    assert_eq!(south.written(), ["u8/customer AC1001"]);
+    let order = message_text("order-1.json");
+    let repeated = order.replacen("\"Revision\": 1", "\"Revision\": 9, \"Revision\": 1", 1);
+    let reply = hub.send_as("crm", "hub/sales-order", repeated.into_bytes(), &[("content-type", "application/json")]);
+    assert_eq!(reply.status, 202, "{reply:?}");
+    let id = reply.json()["message_id"].as_str().expect("an id").to_owned();
+    let reason = hub.await_standing(&id, "delivered")["reason"].clone();
+    assert!(reason.is_null(), "{reason:#}");
 }

@@ -16,6 +16,7 @@ mod reload;
 mod replies;
 mod schemas;
 mod send_command;
+mod split_command;
 mod support;
 mod test_command;
 mod transport_amqp;

@@ -284,7 +284,7 @@ fn is_blank(text: &str) -> bool {
 
 fn name_at(text: &str, at: usize) -> &str {
     let rest = &text[at..];
-    let end = rest.find(|character| matches!(character, ' ' | '\t' | '\r' | '\n' | '/' | '>')).unwrap_or(rest.len());
+    let end = rest.find([' ', '\t', '\r', '\n', '/', '>']).unwrap_or(rest.len());
     &rest[..end]
 }
 

@@ -51,6 +51,8 @@ pub struct System {
 pub struct ReadingConfig {
     /// XML: what to do with a DOCTYPE.
     pub doctype: Doctype,
+    /// XML: repair what partners are known to get wrong.
+    pub tolerant: bool,
     /// JSON: what to do with a repeated member name.
     pub duplicates: Duplicates,
 }
@@ -325,8 +327,9 @@ impl Reader<'_> {
 fn reading(block: Fields<'_>) -> ReadingConfig {
     let doctype = block.word("doctype", &[("refuse", Doctype::Refuse), ("skip", Doctype::Skip)]);
     let duplicates = block.word("duplicates", &[("refuse", Duplicates::Refuse), ("last-wins", Duplicates::LastWins)]);
+    let tolerant = block.boolean("tolerant").unwrap_or_default();
     block.finish();
-    ReadingConfig { doctype: doctype.unwrap_or_default(), duplicates: duplicates.unwrap_or_default() }
+    ReadingConfig { tolerant, doctype: doctype.unwrap_or_default(), duplicates: duplicates.unwrap_or_default() }
 }
 
 /// Short keys can be guessed.

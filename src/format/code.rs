@@ -34,6 +34,8 @@ pub const XML_DECLARATION: Code = Code::new("XD-F019", "malformed XML declaratio
 /// A malformed comment, CDATA section or processing instruction.
 pub const XML_MISC: Code =
     Code::new("XD-F020", "malformed comment or processing instruction", "注释或处理指令格式错误");
+/// Not well-formed, but repaired for a system that is read tolerantly.
+pub const XML_REPAIRED: Code = Code::new("XD-F021", "XML was repaired", "XML 已修复");
 /// JSON that does not parse.
 pub const JSON_SYNTAX: Code = Code::new("XD-F030", "JSON is not well-formed", "JSON 格式不正确");
 /// A malformed JSON string.
@@ -70,6 +72,7 @@ pub const CODES: &[Code] = &[
     XML_DOCTYPE,
     XML_DECLARATION,
     XML_MISC,
+    XML_REPAIRED,
     JSON_SYNTAX,
     JSON_STRING,
     JSON_NUMBER,

@@ -100,6 +100,8 @@ pub struct ReadOptions {
     pub namespace: Option<Arc<str>>,
     /// XML only: what to do with a DOCTYPE.
     pub doctype: Doctype,
+    /// XML only: repair what partners are known to get wrong, and say so in [`Reading::repairs`].
+    pub tolerant: bool,
     /// JSON only: what to do with a repeated member name.
     pub duplicates: Duplicates,
 }
@@ -111,6 +113,8 @@ pub struct Reading {
     pub document: Document,
     /// The charset its bytes were in.
     pub charset: Charset,
+    /// What was repaired, as warnings with their places; empty unless [`ReadOptions::tolerant`].
+    pub repairs: Vec<Problem>,
 }
 
 /// What to do with a character the output charset lacks.
@@ -160,11 +164,11 @@ impl Default for WriteOptions {
 /// The first problem, with line and column, and the path where there is one.
 pub fn read(bytes: &[u8], syntax: Syntax, options: &ReadOptions) -> Result<Reading, Problem> {
     let (source, charset) = decode(bytes, syntax, options)?;
-    let document = match syntax {
+    let (document, repairs) = match syntax {
         Syntax::Xml => xml::read(source, options)?,
-        Syntax::Json => json::read(source, options)?,
+        Syntax::Json => (json::read(source, options)?, Vec::new()),
     };
-    Ok(Reading { document, charset })
+    Ok(Reading { document, charset, repairs })
 }
 
 /// Writes a document.

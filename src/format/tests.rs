@@ -526,3 +526,48 @@ fn the_last_of_two_members_wins_when_the_system_says_so() {
         assert_eq!(json(given).expect_err(given).code.id, "XD-F033");
     }
 }
+
+#[test]
+fn what_partners_get_wrong_is_repaired_and_told() {
+    let options = ReadOptions { tolerant: true, doctype: Doctype::Skip, ..ReadOptions::default() };
+    let cases: [(&str, &str, &[(u32, u32)]); 9] = [
+        ("<a b='1'>x &amp; y</a>", "<a b=\"1\">x &amp; y</a>", &[]),
+        (
+            "From: x\n\n <?ADF VERSION \"1.0\"?>\n<?XML VERSION \"1.0\"?>\n<adf/>",
+            "<?ADF VERSION \"1.0\"?><adf/>",
+            &[(1, 1), (4, 1)],
+        ),
+        ("<a>Smith & Son &nbsp; &#x20;&lt;</a>", "<a>Smith &amp; Son &amp;nbsp;  &lt;</a>", &[(1, 10), (1, 16)]),
+        ("<a b=1 c=x/y/>", "<a b=\"1\" c=\"x/y\"/>", &[(1, 6), (1, 10)]),
+        ("<a b='1'c=\"<&\"/>", "<a b=\"1\" c=\"&lt;&amp;\"/>", &[(1, 9), (1, 12), (1, 13)]),
+        ("<a selected b = '2'/>", "<a selected=\"\" b=\"2\"/>", &[(1, 4)]),
+        ("<a>1\u{1}2 < 3</a>\n-- \nsignature", "<a>12 &lt; 3</a>", &[(1, 5), (1, 8), (1, 15)]),
+        ("<a/><b/>", "<a/>", &[(1, 5)]),
+        ("<!DOCTYPE a [<!ENTITY b '>'>]> junk <a/>", "<a/>", &[(1, 31)]),
+    ];
+    for (given, expected, places) in cases {
+        let reading = read(given.as_bytes(), Syntax::Xml, &options).expect(given);
+        assert_eq!(to_xml(&reading.document), expected, "{given}");
+        let found: Vec<_> = reading.repairs.iter().map(|repair| (repair.place.line, repair.place.column)).collect();
+        assert_eq!(found, places, "{given}: {:#?}", reading.repairs);
+    }
+    for hopeless in ["", "no markup", "<a>", "<a></b>", "<1/>", "<a b='1' b='2'/>"] {
+        read(hopeless.as_bytes(), Syntax::Xml, &options).expect_err(hopeless);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_tolerant_reader_never_fails_otherwise_than_with_a_problem(
+        text in "[<>/a&;'\"=! \\[\\]\\-?xml#\u{1}客\n]{0,60}",
+    ) {
+        let strict = read(text.as_bytes(), Syntax::Xml, &ReadOptions::default());
+        let options = ReadOptions { tolerant: true, ..ReadOptions::default() };
+        let tolerant = read(text.as_bytes(), Syntax::Xml, &options);
+        if let Ok(strict) = strict {
+            let tolerant = tolerant.expect("what is well-formed stays so");
+            prop_assert!(tolerant.repairs.is_empty());
+            prop_assert_eq!(to_xml(&tolerant.document), to_xml(&strict.document));
+        }
+    }
+}

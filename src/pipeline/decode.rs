@@ -25,6 +25,8 @@ pub struct Decoded {
     pub dedup_key: Option<String>,
     /// Its own day, `YYYY-MM-DD`.
     pub date: Option<String>,
+    /// What had to be repaired to read it.
+    pub repairs: Vec<Problem>,
 }
 
 /// The document type a sender named, completed: the version may be left out, and so may the family when the name alone
@@ -69,7 +71,9 @@ pub fn decode(
     let Some(profile) = catalog.profile(&system.profile) else {
         return Err(Problem::new(code::GONE, format!("there is no profile `{}` any more", system.profile)));
     };
-    let Some(syntax) = Syntax::sniff(content_type, bytes) else {
+    // A tolerant system may write text before its XML.
+    let fallback = || system.reading.tolerant.then_some(Syntax::Xml);
+    let Some(syntax) = Syntax::sniff(content_type, bytes).or_else(fallback) else {
         let text = "the message begins neither like XML nor like JSON, and no media type says which it is";
         return Err(Problem::new(code::NO_SYNTAX, text).at(Place::at(1, 1)).hint("send a Content-Type"));
     };
@@ -80,6 +84,7 @@ pub fn decode(
         charset,
         namespace,
         doctype: system.reading.doctype,
+        tolerant: system.reading.tolerant,
         duplicates: system.reading.duplicates,
     };
     let reading = read(bytes, syntax, &options)?;
@@ -111,6 +116,7 @@ pub fn decode(
         site: known(facts.site),
         dedup_key: known(facts.dedup_key),
         date: known(facts.date),
+        repairs: reading.repairs,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Decides what is to become of each accepted message: reads it, names it, finds its routes, plans its deliveries.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
 use metrics::counter;
 use tokio_util::sync::CancellationToken;
@@ -100,6 +100,7 @@ fn plan(hub: &Hub, catalog: &Catalog, work: &Work) -> Plan {
         business_key: None,
         site: None,
         document_type: None,
+        attributes: BTreeMap::new(),
         decision: Decision::Park(Reason::of(cause, problem)),
     };
     if work.exhausted {
@@ -173,11 +174,18 @@ fn decide(hub: &Hub, catalog: &Catalog, work: &Work) -> Result<Plan, (&'static s
         }
         filtered_by.clone_from(&route.id);
     }
+    let attributes = repairs_attribute(&decoded.repairs);
     let Decoded { document_type, business_key, site, .. } = decoded;
     let decision = if deliveries.is_empty() {
         Decision::Filter { rule: format!("route {filtered_by}: no target's `when` holds") }
     } else {
         Decision::Deliver(deliveries)
     };
-    Ok(Plan { business_key, site, document_type: Some(document_type), decision })
+    Ok(Plan { business_key, site, document_type: Some(document_type), attributes, decision })
+}
+
+/// The attribute that keeps what was repaired: one repair a line.
+fn repairs_attribute(repairs: &[Problem]) -> BTreeMap<String, String> {
+    let lines: Vec<String> = repairs.iter().map(|repair| format!("{} {}", repair.place, repair.text)).collect();
+    if lines.is_empty() { BTreeMap::new() } else { [("repairs".to_owned(), lines.join("\n"))].into() }
 }

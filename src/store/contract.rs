@@ -102,7 +102,13 @@ fn delivery(name: &str, lane: &str) -> NewDelivery {
 }
 
 fn plan_of(deliveries: Vec<NewDelivery>) -> Plan {
-    Plan { business_key: None, site: None, document_type: None, decision: Decision::Deliver(deliveries) }
+    Plan {
+        business_key: None,
+        site: None,
+        document_type: None,
+        attributes: BTreeMap::new(),
+        decision: Decision::Deliver(deliveries),
+    }
 }
 
 fn reason(cause: &str) -> Reason {
@@ -569,11 +575,15 @@ pub async fn lists_are_newest_first_in_pages_and_filtered(place: &impl Place) {
     for name in ["a", "b", "c"] {
         accepted(&*store, name).await;
     }
-    let plan = Plan { business_key: Some("SO_1%".into()), ..plan_of(vec![delivery("b", "")]) };
+    let attributes = BTreeMap::from([("repairs".to_owned(), "1:1 x".to_owned())]);
+    let plan = Plan { business_key: Some("SO_1%".into()), attributes, ..plan_of(vec![delivery("b", "")]) };
     store.plan("msg_b", plan, NOW).await.expect("planned");
     let ids = |page: &super::Page| page.items.iter().map(|one| one.message.id.clone()).collect::<Vec<_>>();
     let first = store.messages(&MessageFilter::default(), None, 2).await.expect("read");
     assert_eq!(ids(&first), ["msg_c", "msg_b"]);
+    let view = store.message("msg_b").await.expect("read").expect("there");
+    assert_eq!(view.message.attributes["repairs"], "1:1 x");
+    assert!(view.message.attributes.len() > 1, "attributes it came with stay");
     assert_eq!((first.items[1].standing, first.items[1].deliveries), (Standing::InFlight, 1));
     let rest = store.messages(&MessageFilter::default(), first.next, 2).await.expect("read");
     assert_eq!((ids(&rest), rest.next), (vec!["msg_a".to_owned()], None));

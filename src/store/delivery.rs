@@ -1,5 +1,7 @@
 //! Deliveries and attempts: planned, leased, recorded, seen.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::{MessageInfo, NewXref, Reason, WaitKey};
@@ -14,6 +16,8 @@ pub struct Plan {
     pub site: Option<String>,
     /// The document type identified; `None` keeps what the sender named.
     pub document_type: Option<String>,
+    /// Attributes learnt by reading it, put beside those it came with.
+    pub attributes: BTreeMap<String, String>,
     /// The decision.
     pub decision: Decision,
 }

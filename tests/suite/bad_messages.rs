@@ -95,8 +95,12 @@ fn a_system_says_how_its_documents_are_read() {
     let (south, east) = (Erp::u8(), Erp::u8());
     let setup = Setup::between(&south, &east);
     let crm = setup.read("systems/crm.yaml");
-    let hub =
-        setup.file("systems/crm.yaml", &format!("{crm}reading:\n  doctype: skip\n  duplicates: last-wins\n")).start();
+    let hub = setup
+        .file(
+            "systems/crm.yaml",
+            &format!("{crm}reading:\n  doctype: skip\n  tolerant: true\n  duplicates: last-wins\n"),
+        )
+        .start();
     let with_doctype = message_text("customer-C-1001.xml").replacen(
         "<Customer ",
         "<!DOCTYPE Customer SYSTEM \"http://127.0.0.1:9/never.dtd\">\n<Customer ",
@@ -105,6 +109,12 @@ fn a_system_says_how_its_documents_are_read() {
     let id = hub.accept(with_doctype.into_bytes());
     hub.await_standing(&id, "delivered");
     assert_eq!(south.written(), ["u8/customer AC1001"]);
+    let junk = format!("Received: by mail\n\n{}", message_text("customer-C-1009.xml").replace("李思雨", "李 & 思雨"));
+    let id = hub.accept(junk.into_bytes());
+    let repairs = hub.await_standing(&id, "delivered")["attributes"]["repairs"].clone();
+    let repairs = repairs.as_str().expect("repairs are kept").lines().collect::<Vec<_>>();
+    assert_eq!(repairs.len(), 2, "{repairs:?}");
+    assert!(repairs[1].starts_with("7:") && repairs[1].contains("`&`"), "{repairs:?}");
     let order = message_text("order-1.json");
     let repeated = order.replacen("\"Revision\": 1", "\"Revision\": 9, \"Revision\": 1", 1);
     let reply = hub.send_as("crm", "hub/sales-order", repeated.into_bytes(), &[("content-type", "application/json")]);

@@ -9,6 +9,7 @@ mod reader;
 mod reference;
 mod scope;
 mod tag;
+mod tolerant;
 mod writer;
 
 pub(super) use doctype::refused as doctype_refused;

@@ -8,6 +8,7 @@ use super::{
     reference::{Located, check_no_section_end, expand_text, expand_value, normalize_line_ends},
     scope::{Mark, Scope},
     tag::{self, RawAttribute},
+    tolerant,
 };
 use crate::{
     base::{Limits, Place, Problem},
@@ -16,7 +17,22 @@ use crate::{
 };
 
 /// Reads a document from its decoded text.
-pub(in crate::format) fn read(source: Arc<str>, options: &ReadOptions) -> Result<Document, Problem> {
+///
+/// With [`ReadOptions::tolerant`], text that is not well-formed is repaired first; the repairs come with the document.
+/// What is well-formed is never touched.
+pub(in crate::format) fn read(source: Arc<str>, options: &ReadOptions) -> Result<(Document, Vec<Problem>), Problem> {
+    let strictly = read_strictly(source.clone(), options);
+    if strictly.is_ok() || !options.tolerant {
+        return strictly.map(|document| (document, Vec::new()));
+    }
+    let (repaired, repairs) = tolerant::repair(&source);
+    if repaired.len() > options.limits.document_bytes {
+        return Err(limit_problem("the repaired document has too many bytes", options.limits.document_bytes));
+    }
+    Ok((read_strictly(repaired.into(), options)?, repairs))
+}
+
+fn read_strictly(source: Arc<str>, options: &ReadOptions) -> Result<Document, Problem> {
     let text = source.clone();
     if let Some(at) = first_illegal(&text) {
         let bad = text[at..].chars().next().map_or(0, u32::from);
@@ -497,7 +513,7 @@ fn outside_root() -> Problem {
 }
 
 /// Checks the XML declaration (XML 1.0 §2.8).
-fn declaration(source: &str, at: usize, end: usize) -> Result<(), Located> {
+pub(super) fn declaration(source: &str, at: usize, end: usize) -> Result<(), Located> {
     let wrong = |text: &str| Err((at, Problem::new(code::XML_DECLARATION, text)));
     if at != 0 {
         return wrong("the XML declaration is not at the very beginning")

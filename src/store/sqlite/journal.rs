@@ -157,7 +157,8 @@ impl Batch<'_> {
         };
         let row = sqlx::query(
             "UPDATE message SET state = ?2, cause = ?3, reason = ?4, business_key = coalesce(?5, business_key), \
-             site = coalesce(?6, site), document_type = coalesce(?7, document_type), delivery_count = ?8 \
+             site = coalesce(?6, site), document_type = coalesce(?7, document_type), delivery_count = ?8, \
+             attributes = json_patch(attributes, ?9) \
              WHERE id = ?1 AND state = 'accepted' RETURNING seq, system",
         )
         .bind(id)
@@ -168,6 +169,7 @@ impl Batch<'_> {
         .bind(&plan.site)
         .bind(&plan.document_type)
         .bind(i64::try_from(deliveries.len()).unwrap_or(i64::MAX))
+        .bind(json(&plan.attributes))
         .fetch_optional(&mut *self.conn)
         .await?;
         let Some(row) = row else {

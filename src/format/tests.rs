@@ -527,10 +527,13 @@ fn the_last_of_two_members_wins_when_the_system_says_so() {
     }
 }
 
+/// What comes, how it reads, and where something was repaired.
+type Repaired = (&'static str, &'static str, &'static [(u32, u32)]);
+
 #[test]
 fn what_partners_get_wrong_is_repaired_and_told() {
     let options = ReadOptions { tolerant: true, doctype: Doctype::Skip, ..ReadOptions::default() };
-    let cases: [(&str, &str, &[(u32, u32)]); 9] = [
+    let cases: [Repaired; 9] = [
         ("<a b='1'>x &amp; y</a>", "<a b=\"1\">x &amp; y</a>", &[]),
         (
             "From: x\n\n <?ADF VERSION \"1.0\"?>\n<?XML VERSION \"1.0\"?>\n<adf/>",

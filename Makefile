@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test unit conformance bench lint nextest doc clean
+.PHONY: help demo test unit conformance bench fuzz lint nextest doc clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -25,6 +25,12 @@ bench: ## speed of reading and writing against quick-xml, roxmltree and lxml, as
 	@test -x target/peers/bin/python3 || python3 -m venv target/peers
 	@target/peers/bin/python3 -c 'import lxml' 2>/dev/null || target/peers/bin/pip install --quiet lxml
 	cargo bench --bench format
+
+fuzz: ## every fuzz target for FUZZ_SECONDS (600) each; needs the nightly toolchain
+	@command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz
+	@set -e; for target in xml json split round_trip; do mkdir -p target/fuzz/$$target; \
+	  cargo +nightly fuzz run --target-dir target/fuzz/build $$target target/fuzz/$$target fuzz/seeds/$$target -- \
+	    -max_total_time=$${FUZZ_SECONDS:-600} -dict=fuzz/words.dict -max_len=4096 -timeout=10 -rss_limit_mb=2048; done
 
 # The test runner, from the registry when it is not here yet; it knows which tests must take turns.
 nextest:

@@ -574,3 +574,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn white_space_that_was_kept_is_kept_again() {
+    for text in
+        ["<a><![CDATA[ ]]><b/></a>", "<a>&#32;<b/> <c/>\n</a>", "<a><b/>&#10;\n</a>", "<a> </a>", "<a>x<b/> </a>"]
+    {
+        let first = to_xml(&xml(text).expect(text));
+        let again = xml(&first).expect(text);
+        assert_eq!(to_xml(&again), first, "{text}");
+        assert_eq!(again.len(), xml(text).expect(text).len(), "{text}: {first}");
+    }
+}

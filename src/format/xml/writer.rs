@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     XML_NAMESPACE, XMLNS_NAMESPACE,
-    character::{first_illegal, is_ncname},
+    character::{first_illegal, is_ncname, is_space},
 };
 use crate::{
     base::{Place, Problem},
@@ -189,7 +189,16 @@ impl Writing<'_, '_> {
         }
         match document.kind(node) {
             Kind::Element => return self.element(node),
-            Kind::Text => self.escaped(document.own_text(node), false)?,
+            Kind::Text => {
+                let mut text = document.own_text(node);
+                if self.would_be_dropped(node, text) {
+                    // A reference is never taken for indentation.
+                    let (first, rest) = text.split_at(1);
+                    self.out.text.push_str(&format!("&#{};", first.as_bytes()[0]));
+                    text = rest;
+                }
+                self.escaped(text, false)?;
+            }
             Kind::Comment => {
                 let text = document.own_text(node);
                 if text.contains("--") || text.ends_with('-') {
@@ -216,6 +225,18 @@ impl Writing<'_, '_> {
             Kind::Attribute | Kind::Document => (),
         }
         Ok(node.index() + 1)
+    }
+
+    /// Whether a reader would take a text for white space between tags.
+    fn would_be_dropped(&self, node: NodeId, text: &str) -> bool {
+        let document = self.document;
+        let is_blank = !text.is_empty() && text.bytes().all(is_space);
+        is_blank
+            && document.parent(node).is_some_and(|parent| {
+                let mut before = document.children(parent).take_while(|child| *child < node);
+                let is_first_text = before.all(|child| document.kind(child) != Kind::Text);
+                is_first_text && document.children(parent).nth(1).is_some()
+            })
     }
 
     fn element(&mut self, node: NodeId) -> Result<usize, Problem> {

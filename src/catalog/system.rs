@@ -9,7 +9,7 @@ use super::{
 use crate::{
     base::{Language, Place, Problem, Problems, Secret, Sha256},
     content::{Fields, Yaml},
-    format::{Charset, Doctype, Duplicates, Syntax, Unmappable},
+    format::{ArrayPath, Charset, Convention, Doctype, Duplicates, Syntax, Unmappable},
     transport::{AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAuth, HttpOutConfig},
 };
 
@@ -55,6 +55,8 @@ pub struct ReadingConfig {
     pub tolerant: bool,
     /// JSON: what to do with a repeated member name.
     pub duplicates: Duplicates,
+    /// JSON: how the document is built from it.
+    pub convention: Convention,
 }
 
 /// The ways in.
@@ -96,6 +98,10 @@ pub struct Encoding {
     pub charset: Charset,
     /// What becomes of characters it lacks.
     pub unmappable: Unmappable,
+    /// JSON: how the document is said in it.
+    pub convention: Convention,
+    /// JSON: the elements that are arrays however many there are.
+    pub arrays: Arc<[ArrayPath]>,
     /// Indented.
     pub pretty: bool,
     /// The media type sent with them; the syntax's own unless set.
@@ -292,6 +298,13 @@ impl Reader<'_> {
             }
             let choices = [("error", Unmappable::Error), ("reference", Unmappable::Reference)];
             encoding.unmappable = block.word("unmappable", &choices).unwrap_or(Unmappable::Error);
+            let conventions = [
+                ("plain", Convention::Plain),
+                ("ubl-model", Convention::UblModel),
+                ("ubl-legacy", Convention::UblLegacy),
+            ];
+            encoding.convention = block.word("json", &conventions).unwrap_or_default();
+            encoding.arrays = block.list("arrays").into_iter().filter_map(|value| array_path(&block, value)).collect();
             encoding.pretty = block.boolean("pretty").unwrap_or_default();
             block.finish();
         }
@@ -324,12 +337,31 @@ impl Reader<'_> {
     }
 }
 
+/// `/Order/OrderLine` as steps.
+fn array_path(block: &Fields<'_>, value: &Yaml) -> Option<ArrayPath> {
+    let text = value.text().unwrap_or_default();
+    let steps: ArrayPath = text.strip_prefix('/').unwrap_or_default().split('/').map(ToOwned::to_owned).collect();
+    if steps.iter().all(|step| !step.is_empty() && !step.contains([' ', '[', '@', ':'])) {
+        return Some(steps);
+    }
+    let text = format!("`{text}` is not a path of element names from the root");
+    let hint = "write `/Order/OrderLine`; `*` stands for any name";
+    block.report(Problem::new(code::NAME, text).at(value.place(block.file())).hint(hint));
+    None
+}
+
 fn reading(block: Fields<'_>) -> ReadingConfig {
     let doctype = block.word("doctype", &[("refuse", Doctype::Refuse), ("skip", Doctype::Skip)]);
     let duplicates = block.word("duplicates", &[("refuse", Duplicates::Refuse), ("last-wins", Duplicates::LastWins)]);
+    let convention = block.word("json", &[("plain", Convention::Plain), ("ubl", Convention::UblModel)]);
     let tolerant = block.boolean("tolerant").unwrap_or_default();
     block.finish();
-    ReadingConfig { tolerant, doctype: doctype.unwrap_or_default(), duplicates: duplicates.unwrap_or_default() }
+    ReadingConfig {
+        tolerant,
+        doctype: doctype.unwrap_or_default(),
+        duplicates: duplicates.unwrap_or_default(),
+        convention: convention.unwrap_or_default(),
+    }
 }
 
 /// Short keys can be guessed.
@@ -341,6 +373,8 @@ impl Default for Encoding {
             syntax: Syntax::Xml,
             charset: Charset::UTF_8,
             unmappable: Unmappable::Error,
+            convention: Convention::Plain,
+            arrays: Arc::default(),
             pretty: false,
             content_type: None,
         }

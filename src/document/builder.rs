@@ -139,6 +139,13 @@ impl Builder {
         }
     }
 
+    /// Marks an element built before as an item of a JSON array.
+    pub fn mark_item(&mut self, node: NodeId) {
+        if let Some(row) = self.document.nodes.get_mut(node.index()) {
+            row.item = true;
+        }
+    }
+
     /// Closes the innermost open element.
     pub fn end(&mut self) {
         if self.open.len() > 1

@@ -44,6 +44,8 @@ pub const JSON_STRING: Code = Code::new("XD-F031", "malformed JSON string", "JSO
 pub const JSON_NUMBER: Code = Code::new("XD-F032", "malformed JSON number", "JSON 数字格式错误");
 /// A member name used twice in one object.
 pub const JSON_DUPLICATE: Code = Code::new("XD-F033", "JSON member name used twice", "JSON 成员名重复");
+/// JSON that is not built the way the system's setting says.
+pub const JSON_CONVENTION: Code = Code::new("XD-F034", "JSON does not follow the convention", "JSON 不符合约定的结构");
 /// A document XML has no form for.
 pub const XML_WRITE: Code = Code::new("XD-F040", "document cannot be written as XML", "文档无法写成 XML");
 /// A document JSON has no form for.
@@ -77,6 +79,7 @@ pub const CODES: &[Code] = &[
     JSON_STRING,
     JSON_NUMBER,
     JSON_DUPLICATE,
+    JSON_CONVENTION,
     XML_WRITE,
     JSON_WRITE,
     UNMAPPABLE,

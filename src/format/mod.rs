@@ -89,6 +89,18 @@ pub enum Duplicates {
     LastWins,
 }
 
+/// How JSON stands for elements, attributes and text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Convention {
+    /// `@x` is an attribute, `#text` is text.
+    #[default]
+    Plain,
+    /// UBL 2.x JSON, "model" binding: content under `_`, attributes beside it, arrays where the model repeats.
+    UblModel,
+    /// UBL 2.1 JSON, "legacy" binding: content under `_`, attributes beside it, everything an array.
+    UblLegacy,
+}
+
 /// How to read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
@@ -104,6 +116,8 @@ pub struct ReadOptions {
     pub tolerant: bool,
     /// JSON only: what to do with a repeated member name.
     pub duplicates: Duplicates,
+    /// JSON only: how the document is built from it.
+    pub convention: Convention,
 }
 
 /// What was read.
@@ -138,11 +152,28 @@ pub struct WriteOptions {
     pub declaration: bool,
     /// What to do with a character the charset lacks.
     pub unmappable: Unmappable,
+    /// JSON only: how the document is said in it.
+    pub convention: Convention,
+    /// JSON only: elements that are arrays however many there are; paths of local names from the root, `*` for any.
+    pub arrays: Arc<[ArrayPath]>,
+    /// UBL in JSON only: how deep elements may be nested.
+    pub max_depth: usize,
 }
+
+/// The path of elements that are arrays: local names from the root, `*` for any.
+pub type ArrayPath = Vec<String>;
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { charset: Charset::UTF_8, pretty: false, declaration: true, unmappable: Unmappable::Error }
+        Self {
+            charset: Charset::UTF_8,
+            pretty: false,
+            declaration: true,
+            unmappable: Unmappable::Error,
+            convention: Convention::Plain,
+            arrays: Arc::default(),
+            max_depth: Limits::default().json_depth,
+        }
     }
 }
 

@@ -586,3 +586,52 @@ fn white_space_that_was_kept_is_kept_again() {
         assert_eq!(again.len(), xml(text).expect(text).len(), "{text}: {first}");
     }
 }
+
+const UBL: &str = "\"_D\":\"urn:oasis:names:specification:ubl:schema:xsd:Order-2\",\
+    \"_A\":\"urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2\",\
+    \"_B\":\"urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2\"";
+
+fn ubl(text: &str) -> Result<Document, Problem> {
+    let options = ReadOptions { convention: Convention::UblModel, ..ReadOptions::default() };
+    read(text.replace('$', UBL).as_bytes(), Syntax::Json, &options).map(|reading| reading.document)
+}
+
+#[test]
+fn ubl_in_json_is_the_same_document_in_both_bindings() {
+    let model = "{$,\"Order\":{\"ID\":{\"_\":\"34\",\"schemeID\":\"P\"},\"Note\":[{\"_\":\"\"}],\"OrderLine\":[{\"Amount\":{\"_\":1.10}},{}]}}";
+    let legacy = "{$,\"Order\":[{\"ID\":[{\"_\":\"34\",\"schemeID\":\"P\"}],\"Note\":[{\"_\":\"\"}],\
+                  \"OrderLine\":[{\"Amount\":[{\"_\":1.10}]},{}]}]}";
+    let expected = "<Order xmlns=\"urn:oasis:names:specification:ubl:schema:xsd:Order-2\" \
+        xmlns:cbc=\"urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2\" \
+        xmlns:cac=\"urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2\">\
+        <cbc:ID schemeID=\"P\">34</cbc:ID><cbc:Note/>\
+        <cac:OrderLine><cbc:Amount>1.10</cbc:Amount></cac:OrderLine><cac:OrderLine/></Order>";
+    for (text, convention) in [(model, Convention::UblModel), (legacy, Convention::UblLegacy)] {
+        let document = ubl(text).expect("UBL");
+        assert_eq!(to_xml(&document), expected);
+        let options = WriteOptions { convention, ..WriteOptions::default() };
+        let written = write(&document, Syntax::Json, &options).expect("writable");
+        assert_eq!(String::from_utf8(written).expect("UTF-8"), text.replace('$', UBL));
+    }
+    for wrong in [
+        "[]",
+        "{$}",
+        "{$,\"Order\":{\"ID\":\"34\"}}",
+        "{$,\"Order\":{\"ID\":{\"_\":\"34\",\"x\":{}}}}",
+        "{$,\"A\":{},\"B\":{}}",
+    ] {
+        assert_eq!(ubl(wrong).expect_err(wrong).code.id, "XD-F034", "{wrong}");
+    }
+    let deep = format!("{{$,\"Order\":{}{}}}", "{\"Party\":".repeat(500), "{}".to_owned() + &"}".repeat(500));
+    assert_eq!(ubl(&deep).expect_err("too deep").code.id, "XD-F004");
+}
+
+#[test]
+fn arrays_are_what_is_listed_never_what_happens_to_be_there() {
+    let document = xml("<o><line><n>1</n></line><to>x</to></o>").expect("well-formed");
+    let paths = [vec!["o".to_owned(), "line".to_owned()], vec!["o".to_owned(), "*".to_owned(), "n".to_owned()]];
+    let options = WriteOptions { arrays: paths.into(), ..WriteOptions::default() };
+    let written = write(&document, Syntax::Json, &options).expect("writable");
+    assert_eq!(written, br#"{"o":{"line":[{"n":["1"]}],"to":"x"}}"#);
+    assert_eq!(to_json(&document), r#"{"o":{"line":{"n":"1"},"to":"x"}}"#);
+}

@@ -86,6 +86,7 @@ pub fn decode(
         doctype: system.reading.doctype,
         tolerant: system.reading.tolerant,
         duplicates: system.reading.duplicates,
+        convention: system.reading.convention,
     };
     let reading = read(bytes, syntax, &options)?;
     let mut documents = profile.unwrap(&reading.document, limits).map_err(first)?;

@@ -83,6 +83,8 @@ fn run(
         charset: encoding.charset,
         pretty: encoding.pretty,
         unmappable: encoding.unmappable,
+        convention: encoding.convention,
+        arrays: encoding.arrays.clone(),
         ..WriteOptions::default()
     };
     let bytes = write(&current, encoding.syntax, &options)?;

@@ -7,4 +7,5 @@
 mod attacks;
 mod corpora;
 mod json;
+mod ubl;
 mod xmlconf;

@@ -4,6 +4,7 @@ mod number;
 mod reader;
 mod string;
 mod token;
+mod ubl;
 mod writer;
 
 pub(super) use reader::read;

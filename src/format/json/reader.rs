@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::token::{Token, TokenKind, tokens};
+use super::{
+    token::{Token, TokenKind, tokens},
+    ubl,
+};
 use crate::{
     base::Problem,
     document::{Builder, Document, Name, Shape, Text},
-    format::{ReadOptions, at_offset, limit_problem, name_cache::NameCache},
+    format::{Convention, ReadOptions, at_offset, limit_problem, name_cache::NameCache},
 };
 
 /// The element name of the items of a root array.
@@ -14,6 +17,9 @@ const ITEM: &str = "item";
 
 /// Reads a document from its decoded text.
 pub(in crate::format) fn read(source: Arc<str>, options: &ReadOptions) -> Result<Document, Problem> {
+    if options.convention != Convention::Plain {
+        return ubl::read(source, options);
+    }
     let text = source.clone();
     let tokens = tokens(&text, &options.limits, options.duplicates)?;
     let mut reading = Reading {

@@ -1,5 +1,7 @@
 //! Strings: checking, unescaping, escaping (RFC 8259 §7).
 
+use crate::{base::Problem, format::output::Output};
+
 /// A string as it lies in the source, without its quotes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RawString {
@@ -80,14 +82,33 @@ pub(super) fn unescape(raw: &str, out: &mut String) {
 }
 
 /// Appends `\uXXXX`, twice when the character needs a pair.
-pub(super) fn unit_escape(out: &mut String, character: char) {
+fn unit_escape(out: &mut String, character: char) {
     for unit in character.encode_utf16(&mut [0; 2]) {
         out.push_str(&format!("\\u{unit:04x}"));
     }
 }
 
+/// Appends a string in quotes, escaped.
+pub(super) fn push_string(out: &mut Output<'_>, text: &str) -> Result<(), Problem> {
+    out.text.push('"');
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let Some(escape) = short_escape(byte) else { continue };
+        out.plain(&text[from..at], unit_escape)?;
+        if escape.is_empty() {
+            unit_escape(&mut out.text, char::from(byte))
+        } else {
+            out.text.push_str(escape)
+        }
+        from = at + 1;
+    }
+    out.plain(&text[from..], unit_escape)?;
+    out.text.push('"');
+    Ok(())
+}
+
 /// The short escape of a byte that must be escaped in a string; an empty one for other control characters.
-pub(super) fn short_escape(byte: u8) -> Option<&'static str> {
+fn short_escape(byte: u8) -> Option<&'static str> {
     match byte {
         b'"' => Some("\\\""),
         b'\\' => Some("\\\\"),

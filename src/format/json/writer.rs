@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     number::{Number, number},
-    string::{short_escape, unit_escape},
+    string::push_string,
+    ubl,
 };
 use crate::{
     base::Problem,
     document::{Document, Kind, NodeId, Shape},
-    format::{WriteOptions, XSI, code, output::Output},
+    format::{ArrayPath, Convention, WriteOptions, XSI, code, output::Output},
 };
 
 /// Up to so many names are compared one by one.
@@ -17,8 +18,11 @@ const MANY: usize = 8;
 
 /// Writes a document; its bytes are made afterwards.
 pub(in crate::format) fn write(document: &Document, options: &WriteOptions) -> Result<String, Problem> {
+    if options.convention != Convention::Plain {
+        return ubl::write(document, options);
+    }
     let out = Output::new(options, document.source().len() + document.len() * 4 + 16);
-    let mut writing = Writing { document, out, open: Vec::new() };
+    let mut writing = Writing { document, arrays: &options.arrays, out, open: Vec::new() };
     writing.run()?;
     writing.out.line(0);
     Ok(writing.out.text)
@@ -35,6 +39,7 @@ type Group<'d> = (&'d str, Vec<NodeId>);
 
 struct Writing<'d, 'o> {
     document: &'d Document,
+    arrays: &'o [ArrayPath],
     out: Output<'o>,
     open: Vec<Open<'d>>,
 }
@@ -52,7 +57,11 @@ impl<'d> Writing<'d, '_> {
                         let is_first = std::mem::replace(is_empty, false);
                         self.member(is_first, name, group[0])?;
                         match group[..] {
-                            [single] if !self.document.is_item(single) => self.value(single)?,
+                            [single]
+                                if !self.document.is_item(single) && !is_listed(self.document, single, self.arrays) =>
+                            {
+                                self.value(single)?
+                            }
                             _ => self.array(group),
                         }
                     }
@@ -143,44 +152,12 @@ impl<'d> Writing<'d, '_> {
         Ok(())
     }
 
-    /// The text of a node as its shape says.
     fn scalar(&mut self, node: NodeId) -> Result<(), Problem> {
-        let document = self.document;
-        let text = self.text_of(node);
-        let wrong = |what: &str| {
-            Problem::new(code::JSON_WRITE, format!("the text is not a JSON {what}")).at(document.place(node))
-        };
-        match document.shape(node) {
-            Shape::Null => self.out.text.push_str("null"),
-            Shape::Number if number(text.as_bytes()) == Number::Legal(text.len()) => self.out.text.push_str(&text),
-            Shape::Number => return Err(wrong("number").hint("convert it in the mapping")),
-            Shape::Boolean if matches!(&*text, "true" | "false") => self.out.text.push_str(&text),
-            Shape::Boolean => return Err(wrong("boolean").hint("convert it to `true` or `false` in the mapping")),
-            _ => self.string(&text, node)?,
-        }
-        Ok(())
+        push_scalar(&mut self.out, self.document, node)
     }
 
     fn string(&mut self, text: &str, node: NodeId) -> Result<(), Problem> {
-        self.out.text.push('"');
-        let mut from = 0;
-        for (at, byte) in text.bytes().enumerate() {
-            let Some(escape) = short_escape(byte) else { continue };
-            self.plain(&text[from..at], node)?;
-            if escape.is_empty() {
-                unit_escape(&mut self.out.text, char::from(byte))
-            } else {
-                self.out.text.push_str(escape)
-            }
-            from = at + 1;
-        }
-        self.plain(&text[from..], node)?;
-        self.out.text.push('"');
-        Ok(())
-    }
-
-    fn plain(&mut self, text: &str, node: NodeId) -> Result<(), Problem> {
-        self.out.plain(text, unit_escape).map_err(|problem| problem.at(self.document.place(node)))
+        push_string(&mut self.out, text).map_err(|problem| problem.at(self.document.place(node)))
     }
 
     /// The attributes to write: `xsi:nil` of a null is its shape.
@@ -193,50 +170,20 @@ impl<'d> Writing<'d, '_> {
         })
     }
 
-    /// The node's own texts, joined.
-    fn text_of(&self, node: NodeId) -> String {
-        let document = self.document;
-        let texts = document.children(node).filter(|child| document.kind(*child) == Kind::Text);
-        texts.map(|text| document.own_text(text)).collect()
-    }
-
-    /// The child elements by name, in the order of each name's first.
+    /// The child elements by name, none of which may be taken for an attribute or the text.
     fn groups(&self, node: NodeId) -> Result<Vec<Group<'d>>, Problem> {
         let document = self.document;
-        let mut groups: Vec<Group<'d>> = Vec::new();
-        // Filled only when there are too many names to look through.
-        let mut known: HashMap<&str, usize> = HashMap::new();
-        for child in document.elements(node) {
-            let Some(name) = document.qname(child) else { continue };
-            let position = if known.is_empty() {
-                groups.iter().rposition(|(group, _)| **group == *name.local)
-            } else {
-                known.get(&*name.local).copied()
-            };
-            let position = position.unwrap_or(groups.len());
-            if position == groups.len() {
-                groups.push((&name.local, Vec::new()));
-                if !known.is_empty() {
-                    known.insert(&name.local, position);
-                } else if groups.len() > MANY {
-                    known.extend(groups.iter().enumerate().map(|(position, (group, _))| (*group, position)));
-                }
-            }
-            let group = &mut groups[position].1;
-            if group.first().is_some_and(|first| document.name(*first) != document.name(child)) {
-                let text = "two names differ only in their namespace; JSON has no namespaces";
-                return Err(Problem::new(code::JSON_WRITE, text)
-                    .at(document.place(child))
-                    .hint("map one to another name"));
-            }
-            group.push(child);
-        }
+        let groups = groups(document, node)?;
         let twin = |node: NodeId| {
             Problem::new(code::JSON_WRITE, "two members would have the same name").at(document.place(node))
         };
-        let has = |member: &str| match known.is_empty() {
+        let names: HashSet<&str> = match groups.len() {
+            ..=MANY => HashSet::new(),
+            _ => groups.iter().map(|(group, _)| *group).collect(),
+        };
+        let has = |member: &str| match names.is_empty() {
             true => groups.iter().any(|(group, _)| *group == member),
-            false => known.contains_key(member),
+            false => names.contains(member),
         };
         let mut attributes = HashSet::new();
         for attribute in self.attributes(node) {
@@ -251,4 +198,71 @@ impl<'d> Writing<'d, '_> {
             _ => Ok(groups),
         }
     }
+}
+
+/// The child elements by name, in the order of each name's first.
+pub(super) fn groups<'d>(document: &'d Document, node: NodeId) -> Result<Vec<Group<'d>>, Problem> {
+    let mut groups: Vec<Group<'d>> = Vec::new();
+    // Filled only when there are too many names to look through.
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    for child in document.elements(node) {
+        let Some(name) = document.qname(child) else { continue };
+        let position = if known.is_empty() {
+            groups.iter().rposition(|(group, _)| **group == *name.local)
+        } else {
+            known.get(&*name.local).copied()
+        };
+        let position = position.unwrap_or(groups.len());
+        if position == groups.len() {
+            groups.push((&name.local, Vec::new()));
+            if !known.is_empty() {
+                known.insert(&name.local, position);
+            } else if groups.len() > MANY {
+                known.extend(groups.iter().enumerate().map(|(position, (group, _))| (*group, position)));
+            }
+        }
+        let group = &mut groups[position].1;
+        if group.first().is_some_and(|first| document.name(*first) != document.name(child)) {
+            let text = "two names differ only in their namespace; JSON has no namespaces";
+            return Err(Problem::new(code::JSON_WRITE, text).at(document.place(child)).hint("map one to another name"));
+        }
+        group.push(child);
+    }
+    Ok(groups)
+}
+
+/// The node's own texts, joined.
+pub(super) fn text_of(document: &Document, node: NodeId) -> String {
+    let texts = document.children(node).filter(|child| document.kind(*child) == Kind::Text);
+    texts.map(|text| document.own_text(text)).collect()
+}
+
+/// The text of a node as its shape says.
+pub(super) fn push_scalar(out: &mut Output<'_>, document: &Document, node: NodeId) -> Result<(), Problem> {
+    let text = text_of(document, node);
+    let wrong =
+        |what: &str| Problem::new(code::JSON_WRITE, format!("the text is not a JSON {what}")).at(document.place(node));
+    match document.shape(node) {
+        Shape::Null => out.text.push_str("null"),
+        Shape::Number if number(text.as_bytes()) == Number::Legal(text.len()) => out.text.push_str(&text),
+        Shape::Number => return Err(wrong("number").hint("convert it in the mapping")),
+        Shape::Boolean if matches!(&*text, "true" | "false") => out.text.push_str(&text),
+        Shape::Boolean => return Err(wrong("boolean").hint("convert it to `true` or `false` in the mapping")),
+        _ => push_string(out, &text).map_err(|problem| problem.at(document.place(node)))?,
+    }
+    Ok(())
+}
+
+/// Whether an element's path is in a list of arrays.
+pub(super) fn is_listed(document: &Document, node: NodeId, arrays: &[ArrayPath]) -> bool {
+    arrays.iter().any(|path| {
+        let mut at = node;
+        let mut fits = path.iter().rev().all(|step| {
+            let fits = document.qname(at).is_some_and(|name| step == "*" || **step == *name.local);
+            at = document.parent(at).unwrap_or(NodeId::ROOT);
+            fits
+        });
+        fits &= at == NodeId::ROOT && !path.is_empty();
+        fits
+    })
 }

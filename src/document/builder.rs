@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Document, Kind, Name, NameTable, NodeId, Shape, Text,
-    node::{IN_EXTRA, NO_NAME, NOWHERE, Node},
+    node::{EmptyArray, IN_EXTRA, NO_NAME, NOWHERE, Node},
 };
 
 /// Builds a [`Document`] in document order: [`Self::start`], [`Self::attribute`]…, content, [`Self::end`].
@@ -47,7 +47,10 @@ impl Builder {
             length: 0,
             at: NOWHERE,
         });
-        Self { document: Document { source, extra: String::new(), nodes, names }, open: vec![0] }
+        Self {
+            document: Document { source, extra: String::new(), nodes, empty_arrays: Vec::new(), names },
+            open: vec![0],
+        }
     }
 
     /// The names, for interning.
@@ -139,6 +142,14 @@ impl Builder {
         }
     }
 
+    /// Adds a JSON array without items to the innermost open element. It is no node.
+    pub fn empty_array(&mut self, name: Name) {
+        if let Some(parent) = self.open.last().copied() {
+            let before = u32::try_from(self.document.nodes.len()).unwrap_or(u32::MAX);
+            self.document.empty_arrays.push(EmptyArray { parent, name, before });
+        }
+    }
+
     /// Marks an element built before as an item of a JSON array.
     pub fn mark_item(&mut self, node: NodeId) {
         if let Some(row) = self.document.nodes.get_mut(node.index()) {
@@ -161,13 +172,14 @@ impl Builder {
             && let Some(id) = self.open.pop()
         {
             self.document.nodes.truncate(id as usize);
+            self.document.empty_arrays.retain(|array| array.before <= id);
         }
     }
 
     /// Copies a node of another document, with all below it, to the current place.
     pub fn copy(&mut self, from: &Document, node: NodeId) {
         match from.kind(node) {
-            Kind::Document => from.children(node).for_each(|child| self.copy(from, child)),
+            Kind::Document => self.copy_content(from, node),
             Kind::Element => {
                 let Some(name) = self.copy_name(from, node) else { return };
                 self.start(name, None);
@@ -180,7 +192,7 @@ impl Builder {
                         self.attribute(name, Text::Copied(from.own_text(attribute)), None);
                     }
                 }
-                from.children(node).for_each(|child| self.copy(from, child));
+                self.copy_content(from, node);
                 self.end();
             }
             Kind::Attribute => {
@@ -210,6 +222,23 @@ impl Builder {
         }
         self.document.nodes[0].end = u32::try_from(self.document.nodes.len()).unwrap_or(u32::MAX);
         self.document
+    }
+
+    fn copy_content(&mut self, from: &Document, node: NodeId) {
+        let mut arrays = from.empty_arrays(node).peekable();
+        for child in from.children(node) {
+            while let Some((name, _)) = arrays.next_if(|(_, before)| *before <= child.index()) {
+                self.copy_empty_array(from, name);
+            }
+            self.copy(from, child);
+        }
+        arrays.for_each(|(name, _)| self.copy_empty_array(from, name));
+    }
+
+    fn copy_empty_array(&mut self, from: &Document, name: Name) {
+        let name = from.names().get(name);
+        let name = self.document.names.intern(&name.namespace, &name.local);
+        self.empty_array(name);
     }
 
     fn copy_name(&mut self, from: &Document, node: NodeId) -> Option<Name> {

@@ -89,12 +89,23 @@ pub(super) struct Node {
     pub at: u32,
 }
 
+/// A JSON array without items: no element stands for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EmptyArray {
+    pub parent: u32,
+    pub name: Name,
+    /// The node it stands before.
+    pub before: u32,
+}
+
 /// A tree in an arena. Made by [`super::Builder`]; never changed afterwards.
 #[derive(Clone, Debug)]
 pub struct Document {
     pub(super) source: Arc<str>,
     pub(super) extra: String,
     pub(super) nodes: Vec<Node>,
+    /// In the order of the document.
+    pub(super) empty_arrays: Vec<EmptyArray>,
     pub(super) names: NameTable,
 }
 
@@ -183,6 +194,14 @@ impl Document {
     /// The child elements, in order.
     pub fn elements(&self, node: NodeId) -> impl Iterator<Item = NodeId> + '_ {
         self.children(node).filter(|child| self.kind(*child) == Kind::Element)
+    }
+
+    /// The JSON arrays without items in an object, with the index of the node each stands before. They are no nodes: only
+    /// a writer of JSON asks for them.
+    pub fn empty_arrays(&self, node: NodeId) -> impl Iterator<Item = (Name, usize)> + '_ {
+        let first = self.empty_arrays.partition_point(|array| array.before <= node.0);
+        let below = self.empty_arrays[first..].iter().take_while(move |array| array.before as usize <= self.end(node));
+        below.filter(move |array| array.parent == node.0).map(|array| (array.name, array.before as usize))
     }
 
     /// The outermost element; `None` in an empty document. A JSON object's members all lie under the document node.

@@ -189,7 +189,8 @@ impl Default for WriteOptions {
 /// The members of the root object are elements under the document node. `@x` with a string, number or boolean is an
 /// attribute, `#text` with a scalar is text and gives the element the scalar's shape unless that is a string (both only
 /// below the root object). An array is its items under the member's
-/// name, so an empty array leaves no trace; an array in an array is an element that holds its items.
+/// name; an array without items is no node, and only a writer of JSON sees it. An array in an array is an element that
+/// holds its items.
 ///
 /// # Errors
 /// The first problem, with line and column, and the path where there is one.

@@ -174,7 +174,7 @@ fn json_becomes_elements_attributes_and_items() {
                     Element l \"\" Array item\n   Element l \"\" Boolean item\n    Text  \"true\" Markup\n  \
                     Element o \"\" Object\n Element b \"\" String\n  Text  \"客\\n\" Markup\n";
     assert_eq!(outline(&document), expected);
-    let written = r##"{"a":{"@id":"7","#text":"t","n":1.10,"l":[1,"x",null,[true]],"o":{}},"b":"客\n"}"##;
+    let written = r##"{"a":{"@id":"7","#text":"t","n":1.10,"l":[1,"x",null,[true]],"e":[],"o":{}},"b":"客\n"}"##;
     assert_eq!(to_json(&document), written);
 }
 
@@ -554,7 +554,9 @@ fn what_partners_get_wrong_is_repaired_and_told() {
         let found: Vec<_> = reading.repairs.iter().map(|repair| (repair.place.line, repair.place.column)).collect();
         assert_eq!(found, places, "{given}: {:#?}", reading.repairs);
     }
-    for hopeless in ["", "no markup", "<a>", "<a></b>", "<1/>", "<a b='1' b='2'/>"] {
+    for hopeless in
+        ["", "=\"?>\n<?XM)?>\n<?XML\r", "<?xml?", "<?xml", "no markup", "<a>", "<a></b>", "<1/>", "<a b='1' b='2'/>"]
+    {
         read(hopeless.as_bytes(), Syntax::Xml, &options).expect_err(hopeless);
     }
 }
@@ -634,4 +636,37 @@ fn arrays_are_what_is_listed_never_what_happens_to_be_there() {
     let written = write(&document, Syntax::Json, &options).expect("writable");
     assert_eq!(written, br#"{"o":{"line":[{"n":["1"]}],"to":"x"}}"#);
     assert_eq!(to_json(&document), r#"{"o":{"line":{"n":"1"},"to":"x"}}"#);
+}
+
+#[test]
+fn an_empty_array_is_an_empty_array() {
+    for text in [
+        r#"{"a":[],"b":1,"c":[]}"#,
+        r#"{"a":{"b":[]},"c":[{"d":[]},{"d":[1]}],"e":{"@x":"1","f":[],"g":{}}}"#,
+        "[[],[[]],{\"a\":[]}]",
+        "[]",
+    ] {
+        let document = json(text).expect(text);
+        assert_eq!(to_json(&document), text);
+        let mut copy = Builder::default();
+        copy.shape(document.shape(NodeId::ROOT));
+        copy.copy(&document, NodeId::ROOT);
+        assert_eq!(to_json(&copy.finish()), text);
+        assert!(document.elements(NodeId::ROOT).all(|child| document.qname(child).is_some()));
+    }
+    assert_eq!(json(r#"{"a":[]}"#).expect("JSON").len(), 1, "no node stands for it");
+}
+
+#[test]
+fn json_problems_say_the_path() {
+    for (text, path) in [
+        (r#"{"orders":[{"id":1},{"lines":[1,2,x]}]}"#, "/orders[2]/lines[3]"),
+        (r#"{"a":{"b":1,"b":2,"c":3}}"#, "/a/b"),
+        (r#"[[1,[2,"\x"]]]"#, "[1][2][2]"),
+        ("x", "/"),
+        (r#"{"a":1}}"#, "/"),
+    ] {
+        let problem = json(text).expect_err(text);
+        assert_eq!(problem.place.path.as_deref(), Some(path), "{problem}");
+    }
 }

@@ -118,6 +118,9 @@ impl<'a> Reading<'a> {
     fn element(&mut self, name: Name, at: usize, value: usize, is_item: bool) -> Result<(), Problem> {
         let token = self.tokens[value];
         if token.kind == TokenKind::Array && !is_item {
+            if token.next as usize == value + 1 {
+                self.builder.empty_array(name);
+            }
             self.push_frame(value, Some(name), false);
             return Ok(());
         }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     base::{Limits, Place, Problem},
-    format::{Duplicates, at_offset, code, limit_problem},
+    format::{Duplicates, code, limit_problem},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,7 @@ impl Token {
 }
 
 /// An open object or array.
+#[derive(Clone, Copy)]
 struct Frame {
     token: usize,
     is_object: bool,
@@ -75,7 +76,9 @@ pub(super) fn tokens(source: &str, limits: &Limits, duplicates: Duplicates) -> R
         frames: Vec::new(),
         keys: Vec::new(),
     };
-    tokenizer.run().map_err(|(at, problem)| at_offset(problem, source, at))?;
+    if let Err((at, problem)) = tokenizer.run() {
+        return Err(problem.at(Place::of_offset(source, at).with_path(tokenizer.path())));
+    }
     Ok(tokenizer.tokens)
 }
 
@@ -106,6 +109,29 @@ impl Tokenizer<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// The path of the value being read, in the form of [`crate::document::Document::path`].
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for (depth, frame) in self.frames.iter().enumerate() {
+            let below = self.frames.get(depth + 1);
+            if frame.is_object {
+                let keys = &self.keys[frame.keys..below.map_or(self.keys.len(), |below| below.keys)];
+                if let Some(key) = keys.last() {
+                    path.push('/');
+                    path.extend(self.tokens[*key as usize].text(self.source).chars().take(60));
+                }
+                continue;
+            }
+            let (mut at, mut position) = (frame.token + 1, 1);
+            while at < below.map_or(self.tokens.len(), |below| below.token) {
+                position += 1;
+                at = self.tokens[at].next as usize;
+            }
+            path.push_str(&format!("[{position}]"));
+        }
+        if path.is_empty() { "/".to_owned() } else { path }
     }
 
     /// Takes what follows a complete value; `false` when that is the end of the outermost one.
@@ -192,12 +218,13 @@ impl Tokenizer<'_> {
 
     fn close(&mut self) -> Result<(), Located> {
         self.at += 1;
-        if let Some(frame) = self.frames.pop() {
+        if let Some(frame) = self.frames.last().copied() {
             self.tokens[frame.token].next = narrow(self.tokens.len());
             if frame.is_object {
                 self.check_names(&frame)?;
                 self.keys.truncate(frame.keys);
             }
+            self.frames.pop();
         }
         Ok(())
     }
@@ -273,6 +300,8 @@ impl Tokenizer<'_> {
         }
         for (first, second) in replaced {
             if self.duplicates == Duplicates::Refuse {
+                // The path of the problem ends with the second name.
+                self.keys.truncate(self.keys.iter().position(|key| *key == second).map_or(0, |at| at + 1));
                 return Err(self.twice(first, second));
             }
             self.tokens[first as usize].kind = TokenKind::Replaced;

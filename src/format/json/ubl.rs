@@ -127,7 +127,12 @@ impl Reading<'_> {
                 for (key, value) in members {
                     let child = self.tokens[key].text(self.source).into_owned();
                     let is_array = self.tokens[value].kind == TokenKind::Array;
-                    for item in self.items(value) {
+                    let items = self.items(value);
+                    if items.is_empty() {
+                        let name = self.builder.names().intern(&self.aggregates, &child);
+                        self.builder.empty_array(name);
+                    }
+                    for item in items {
                         let namespace = self.namespace_of(local, &child, item).to_owned();
                         let before = self.builder.len();
                         self.element(&namespace, &child, key, item)?;
@@ -259,7 +264,7 @@ impl Writing<'_> {
     fn values(&mut self, nodes: &[NodeId], depth: usize) -> Result<(), Problem> {
         let document = self.document;
         let is_array = self.options.convention == Convention::UblLegacy
-            || nodes.len() > 1
+            || nodes.len() != 1
             || nodes.iter().any(|node| document.is_item(*node) || is_listed(document, *node, &self.options.arrays));
         if is_array {
             self.out.text.push('[');
@@ -306,7 +311,7 @@ impl Writing<'_> {
             let groups = groups(document, node)?;
             let is_empty = groups.is_empty();
             for (position, (name, nodes)) in groups.into_iter().enumerate() {
-                self.name(name, position == 0, depth, nodes[0])?;
+                self.name(name, position == 0, depth, nodes.first().copied().unwrap_or(node))?;
                 self.values(&nodes, depth)?;
             }
             if !is_empty {

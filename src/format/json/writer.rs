@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     base::Problem,
-    document::{Document, Kind, NodeId, Shape},
+    document::{Document, Kind, Name, NodeId, Shape},
     format::{ArrayPath, Convention, WriteOptions, XSI, code, output::Output},
 };
 
@@ -28,9 +28,9 @@ pub(in crate::format) fn write(document: &Document, options: &WriteOptions) -> R
     Ok(writing.out.text)
 }
 
-/// An open object or array: what is still to be written of it, and whether anything was.
+/// An open object or array: what is still to be written of it, and whether nothing was yet.
 enum Open<'d> {
-    Object(std::vec::IntoIter<Group<'d>>, bool),
+    Object(NodeId, std::vec::IntoIter<Group<'d>>, bool),
     Array(std::vec::IntoIter<NodeId>, bool),
 }
 
@@ -52,10 +52,11 @@ impl<'d> Writing<'d, '_> {
         }
         while let Some(open) = self.open.last_mut() {
             match open {
-                Open::Object(groups, is_empty) => match groups.next() {
+                Open::Object(node, groups, is_empty) => match groups.next() {
                     Some((name, group)) => {
                         let is_first = std::mem::replace(is_empty, false);
-                        self.member(is_first, name, group[0])?;
+                        let at = group.first().copied().unwrap_or(*node);
+                        self.member(is_first, name, at)?;
                         match group[..] {
                             [single]
                                 if !self.document.is_item(single) && !is_listed(self.document, single, self.arrays) =>
@@ -108,7 +109,7 @@ impl<'d> Writing<'d, '_> {
         let document = self.document;
         let groups = self.groups(node)?;
         self.out.text.push('{');
-        self.open.push(Open::Object(groups.into_iter(), true));
+        self.open.push(Open::Object(node, groups.into_iter(), true));
         let mut is_first = true;
         for attribute in self.attributes(node) {
             let name = document.qname(attribute).map(|name| &*name.local).unwrap_or_default();
@@ -123,7 +124,7 @@ impl<'d> Writing<'d, '_> {
             is_first = false;
             self.scalar(node)?;
         }
-        if let Some(Open::Object(_, is_empty)) = self.open.last_mut() {
+        if let Some(Open::Object(_, _, is_empty)) = self.open.last_mut() {
             *is_empty = is_first;
         }
         Ok(())
@@ -200,35 +201,57 @@ impl<'d> Writing<'d, '_> {
     }
 }
 
-/// The child elements by name, in the order of each name's first.
+/// The child elements by name, in the order of each name's first; without any for an array without items.
 pub(super) fn groups<'d>(document: &'d Document, node: NodeId) -> Result<Vec<Group<'d>>, Problem> {
-    let mut groups: Vec<Group<'d>> = Vec::new();
-    // Filled only when there are too many names to look through.
-    let mut known: HashMap<&str, usize> = HashMap::new();
+    let mut groups = Groups::default();
+    let mut empty = document.empty_arrays(node).peekable();
+    let local = |name: Name| &*document.names().get(name).local;
     for child in document.elements(node) {
-        let Some(name) = document.qname(child) else { continue };
-        let position = if known.is_empty() {
-            groups.iter().rposition(|(group, _)| **group == *name.local)
-        } else {
-            known.get(&*name.local).copied()
-        };
-        let position = position.unwrap_or(groups.len());
-        if position == groups.len() {
-            groups.push((&name.local, Vec::new()));
-            if !known.is_empty() {
-                known.insert(&name.local, position);
-            } else if groups.len() > MANY {
-                known.extend(groups.iter().enumerate().map(|(position, (group, _))| (*group, position)));
-            }
+        while let Some((name, _)) = empty.next_if(|(_, before)| *before <= child.index()) {
+            groups.position(local(name));
         }
-        let group = &mut groups[position].1;
-        if group.first().is_some_and(|first| document.name(*first) != document.name(child)) {
+        let Some(name) = document.name(child) else { continue };
+        let position = groups.position(local(name));
+        let group = &mut groups.found[position].1;
+        if group.first().is_some_and(|first| document.name(*first) != Some(name)) {
             let text = "two names differ only in their namespace; JSON has no namespaces";
             return Err(Problem::new(code::JSON_WRITE, text).at(document.place(child)).hint("map one to another name"));
         }
         group.push(child);
     }
-    Ok(groups)
+    for (name, _) in empty {
+        groups.position(local(name));
+    }
+    Ok(groups.found)
+}
+
+#[derive(Default)]
+struct Groups<'d> {
+    found: Vec<Group<'d>>,
+    /// Filled only when there are too many names to look through.
+    known: HashMap<&'d str, usize>,
+}
+
+impl<'d> Groups<'d> {
+    /// Where the group of a name is, made if new.
+    fn position(&mut self, name: &'d str) -> usize {
+        let known = if self.known.is_empty() {
+            self.found.iter().rposition(|(group, _)| *group == name)
+        } else {
+            self.known.get(name).copied()
+        };
+        if let Some(position) = known {
+            return position;
+        }
+        let position = self.found.len();
+        self.found.push((name, Vec::new()));
+        if !self.known.is_empty() {
+            self.known.insert(name, position);
+        } else if self.found.len() > MANY {
+            self.known.extend(self.found.iter().enumerate().map(|(position, (group, _))| (*group, position)));
+        }
+        position
+    }
 }
 
 /// The node's own texts, joined.

@@ -113,7 +113,9 @@ impl<'a> Repair<'a> {
         let whole = &self.source[at..end];
         let target = whole[2..].split([' ', '\t', '\r', '\n', '?']).next().unwrap_or_default();
         let is_declaration = target.eq_ignore_ascii_case("xml");
-        if is_declaration && (!self.out.is_empty() || declaration(whole, 0, whole.len()).is_err()) {
+        let is_legal =
+            || whole.starts_with("<?xml") && whole.ends_with("?>") && declaration(whole, 0, whole.len()).is_ok();
+        if is_declaration && (!self.out.is_empty() || !is_legal()) {
             self.note(at, "an XML declaration that is malformed or not at the beginning was left out");
         } else if !is_declaration && !is_ncname(target) {
             self.note(at, "a processing instruction without a legal name was left out");

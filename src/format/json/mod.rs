@@ -3,6 +3,8 @@
 mod number;
 mod reader;
 mod string;
+#[cfg(test)]
+mod tests;
 mod token;
 mod ubl;
 mod writer;

@@ -82,6 +82,33 @@ pub(super) fn tokens(source: &str, limits: &Limits, duplicates: Duplicates) -> R
     Ok(tokenizer.tokens)
 }
 
+/// The path of a value or name, in the form of [`crate::document::Document::path`]; an item of an array has its position.
+pub(super) fn path_of(source: &str, tokens: &[Token], wanted: usize) -> String {
+    let (mut path, mut at) = (String::new(), 0);
+    while at < wanted && at < tokens.len() {
+        let is_object = tokens[at].kind == TokenKind::Object;
+        let (mut child, mut position) = (at + 1, 1);
+        // The member or item that holds what is wanted.
+        loop {
+            let value = if is_object { child + 1 } else { child };
+            let Some(next) = tokens.get(value).map(|token| token.next as usize) else { return path };
+            if wanted < next {
+                if is_object {
+                    path.push('/');
+                    path.extend(tokens[child].text(source).chars().take(60));
+                } else {
+                    path.push_str(&format!("[{position}]"));
+                }
+                at = value;
+                break;
+            }
+            child = next;
+            position += 1;
+        }
+    }
+    if path.is_empty() { "/".to_owned() } else { path }
+}
+
 type Located = (usize, Problem);
 
 struct Tokenizer<'a> {

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use super::{
     string::push_string,
-    token::{Token, TokenKind, tokens},
+    token::{Token, TokenKind, path_of, tokens},
     writer::{groups, is_listed, push_scalar, text_of},
 };
 use crate::{
     base::{Place, Problem},
     document::{Builder, Document, Kind, NodeId, Shape, Text},
-    format::{Convention, ReadOptions, WriteOptions, at_offset, code, output::Output},
+    format::{Convention, ReadOptions, WriteOptions, code, output::Output},
 };
 
 const AGGREGATES: &str = "urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2";
@@ -190,7 +190,9 @@ impl Reading<'_> {
 
     fn wrong(&self, token: usize, text: &str) -> Problem {
         let at = self.tokens.get(token).map_or(0, |token| token.start as usize);
-        at_offset(Problem::new(code::JSON_CONVENTION, text), self.source, at)
+        let place = Place::of_offset(self.source, at).with_path(path_of(self.source, self.tokens, token));
+        Problem::new(code::JSON_CONVENTION, text)
+            .at(place)
             .hint("the system is set to UBL in JSON; see the page on XML and JSON")
     }
 }

@@ -62,6 +62,19 @@ fn ubl_of_any_depth_that_is_allowed_does_not_matter_to_the_stack() {
     let document = parsed(&nested(depth - 2), &options).expect("the deepest that is allowed");
     assert_eq!(document.len(), depth);
     assert_eq!(parsed(&nested(depth - 1), &options).expect_err("too deep").code.id, "XD-F004");
+    let unlimited = Limits { json_depth: usize::MAX, ..Limits::default() };
+    let options = ReadOptions { limits: unlimited, ..options };
+    assert_eq!(parsed(&nested(depth - 2), &options).expect("the deepest that is possible").len(), depth);
+    assert_eq!(parsed(&nested(100_000), &options).expect_err("too deep").code.id, "XD-F004");
+    let document = read(
+        format!("{}{}", "<A>".repeat(2_000), "</A>".repeat(2_000)).as_bytes(),
+        Syntax::Xml,
+        &ReadOptions { limits: Limits { xml_depth: usize::MAX, ..Limits::default() }, ..ReadOptions::default() },
+    )
+    .expect("well-formed")
+    .document;
+    let deep = WriteOptions { convention: Convention::UblModel, max_depth: usize::MAX, ..WriteOptions::default() };
+    assert_eq!(write(&document, Syntax::Json, &deep).expect_err("too deep").code.id, "XD-F041");
 }
 
 /// UBL of any shape: an aggregate of basic components and aggregates.

@@ -12,7 +12,7 @@ use super::{
     writer::{groups, is_listed, push_scalar, text_of},
 };
 use crate::{
-    base::{Place, Problem},
+    base::{Limits, Place, Problem},
     document::{Builder, Document, Kind, NodeId, Shape, Text},
     format::{Convention, ReadOptions, WriteOptions, code, output::Output},
 };
@@ -21,10 +21,14 @@ const AGGREGATES: &str = "urn:oasis:names:specification:ubl:schema:xsd:CommonAgg
 const BASICS: &str = "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2";
 const EXTENSIONS: &str = "urn:oasis:names:specification:ubl:schema:xsd:CommonExtensionComponents-2";
 
+/// Reading and writing recurse: no limit that is set may lead to the end of the stack. Official instances go to 23.
+const DEEPEST: usize = 128;
+
 /// Reads either binding: what is an array says so itself.
 pub(super) fn read(source: Arc<str>, options: &ReadOptions) -> Result<Document, Problem> {
     let text = source.clone();
-    let tokens = tokens(&text, &options.limits, options.duplicates)?;
+    let limits = Limits { json_depth: options.limits.json_depth.min(DEEPEST), ..options.limits.clone() };
+    let tokens = tokens(&text, &limits, options.duplicates)?;
     let mut reading = Reading {
         source: &text,
         tokens: &tokens,
@@ -286,8 +290,9 @@ impl Writing<'_> {
     fn element(&mut self, node: NodeId, depth: usize) -> Result<(), Problem> {
         let document = self.document;
         // Written by recursion: no deeper than what is read.
-        if depth > self.options.max_depth {
-            let text = format!("elements are nested deeper than {}", self.options.max_depth);
+        let deepest = self.options.max_depth.min(DEEPEST);
+        if depth > deepest {
+            let text = format!("elements are nested deeper than {deepest}");
             return Err(Problem::new(code::JSON_WRITE, text).at(document.place(node)));
         }
         self.check(node)?;

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     base::{Language, Place, Problem, Problems, Secret, Sha256},
     content::{Fields, Yaml},
-    format::{ArrayPath, Charset, Convention, Doctype, Duplicates, Syntax, Unmappable},
+    format::{ArrayPath, Charset, Convention, Doctype, Duplicates, Layout, Syntax, Unmappable},
     transport::{AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAuth, HttpOutConfig},
 };
 
@@ -102,8 +102,8 @@ pub struct Encoding {
     pub convention: Convention,
     /// JSON: the elements that are arrays however many there are.
     pub arrays: Arc<[ArrayPath]>,
-    /// Indented.
-    pub pretty: bool,
+    /// How they are laid out.
+    pub layout: Layout,
     /// The media type sent with them; the syntax's own unless set.
     pub content_type: Option<String>,
 }
@@ -305,7 +305,8 @@ impl Reader<'_> {
             ];
             encoding.convention = block.word("json", &conventions).unwrap_or_default();
             encoding.arrays = block.list("arrays").into_iter().filter_map(|value| array_path(&block, value)).collect();
-            encoding.pretty = block.boolean("pretty").unwrap_or_default();
+            let layouts = [("compact", Layout::Compact), ("pretty", Layout::Pretty), ("canonical", Layout::Canonical)];
+            encoding.layout = block.word("layout", &layouts).unwrap_or_default();
             block.finish();
         }
         if sinks.len() != 1 {
@@ -375,7 +376,7 @@ impl Default for Encoding {
             unmappable: Unmappable::Error,
             convention: Convention::Plain,
             arrays: Arc::default(),
-            pretty: false,
+            layout: Layout::Compact,
             content_type: None,
         }
     }

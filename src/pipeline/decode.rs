@@ -92,7 +92,8 @@ pub fn decode(
     let mut documents = profile.unwrap(&reading.document, limits).map_err(first)?;
     if documents.len() > 1 {
         let text = format!("the message carries {} documents", documents.len());
-        return Err(Problem::new(code::SEVERAL_DOCUMENTS, text).hint("send each document as a message of its own"));
+        return Err(Problem::new(code::SEVERAL_DOCUMENTS, text)
+            .hint("send each document as a message of its own; `crossdock send --split` does it"));
     }
     let Some((found, document)) = documents.pop() else {
         let root = reading.document.root_element();

@@ -108,6 +108,8 @@ pub struct ReadOptions {
     pub limits: Limits,
     /// The charset the transport named (HTTP `charset=`); must agree with what the bytes say.
     pub charset: Option<Charset>,
+    /// The charset the sender's setting names; must agree too.
+    pub agreed_charset: Option<Charset>,
     /// JSON only: the namespace given to all member names.
     pub namespace: Option<Arc<str>>,
     /// XML only: what to do with a DOCTYPE.

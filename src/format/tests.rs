@@ -708,3 +708,23 @@ fn the_canonical_form_is_canonical_xml() {
     let written = write(&json_one, Syntax::Json, &options).expect("writable");
     assert_eq!(written, br#"{"a":{"@c":"x","d":[2,1]},"b":1.10}"#);
 }
+
+#[test]
+fn a_charset_can_be_agreed_and_then_nobody_may_say_another() {
+    let agreed = |bytes: &[u8], charset| {
+        let options = ReadOptions { agreed_charset: Some(Charset::GBK), charset, ..ReadOptions::default() };
+        read(bytes, Syntax::Xml, &options)
+    };
+    let bytes = encoding_rs::GBK.encode("<a>客户</a>").0;
+    let reading = agreed(&bytes, None).expect("as agreed");
+    assert_eq!((to_xml(&reading.document).as_str(), reading.charset), ("<a>客户</a>", Charset::GBK));
+    for (bytes, charset, other) in [
+        (&b"<?xml version='1.0' encoding='UTF-8'?><a/>"[..], None, "the XML declaration says UTF-8"),
+        (b"\xEF\xBB\xBF<a/>", None, "the byte order mark says UTF-8"),
+        (b"<a/>", Some(Charset::BIG5), "the transport says Big5"),
+    ] {
+        let problem = agreed(bytes, charset).expect_err(other);
+        assert_eq!(problem.code.id, "XD-F002");
+        assert!(problem.text.contains(other) && problem.text.contains("the system's setting says GBK"), "{problem}");
+    }
+}

@@ -82,6 +82,7 @@ pub fn decode(
     let options = ReadOptions {
         limits: limits.clone(),
         charset,
+        agreed_charset: system.reading.charset,
         namespace,
         doctype: system.reading.doctype,
         tolerant: system.reading.tolerant,

@@ -21,7 +21,7 @@ const UNKNOWN: u8 = 0;
 /// Decoded text with what was consumed dropped. Positions named `at` are indexes into [`Self::text`].
 pub(super) struct Window {
     syntax: Syntax,
-    transport: Option<Charset>,
+    agreed: Option<Charset>,
     /// Bytes before the charset is known.
     head: Vec<u8>,
     decoding: Option<(Charset, Decoder)>,
@@ -43,10 +43,10 @@ pub(super) struct Origin {
 }
 
 impl Window {
-    pub fn new(syntax: Syntax, transport: Option<Charset>) -> Self {
+    pub fn new(syntax: Syntax, agreed: Option<Charset>) -> Self {
         Self {
             syntax,
-            transport,
+            agreed,
             head: Vec::new(),
             decoding: None,
             text: String::new(),
@@ -66,7 +66,7 @@ impl Window {
         }
         self.head.extend_from_slice(bytes);
         if self.head.len() >= HEAD || is_last {
-            let (charset, mark) = charset::detect(&self.head, self.syntax, self.transport)?;
+            let (charset, mark) = charset::detect(&self.head, self.syntax, None, self.agreed)?;
             self.place.1.offset = mark as u64;
             self.decoding = Some((charset, charset.encoding().new_decoder_without_bom_handling()));
             let head = std::mem::take(&mut self.head);

@@ -7,7 +7,7 @@
 
 use std::{fmt::Write as _, hint::black_box, path::Path, process::Command, time::Instant};
 
-use crossdock::format::{Charset, ReadOptions, Syntax, WriteOptions, read, write};
+use crossdock::format::{Charset, Layout, ReadOptions, Syntax, WriteOptions, read, write};
 
 /// Bytes each measured round works through.
 const ROUND: usize = 8_000_000;
@@ -101,7 +101,7 @@ fn bar(what: &str, ratio: f64, wanted: f64) {
 
 fn encode(text: &str) -> Vec<u8> {
     let document = read(text.replace("GB18030", "UTF-8").as_bytes(), Syntax::Xml, &ReadOptions::default());
-    let options = WriteOptions { charset: Charset::GB18030, pretty: true, ..WriteOptions::default() };
+    let options = WriteOptions { charset: Charset::GB18030, layout: Layout::Pretty, ..WriteOptions::default() };
     write(&document.expect("well-formed").document, Syntax::Xml, &options).expect("GB18030 has every character")
 }
 

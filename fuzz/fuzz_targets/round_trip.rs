@@ -8,8 +8,7 @@ use crossdock::{
 };
 use libfuzzer_sys::fuzz_target;
 
-const CHARSETS: [Charset; 5] =
-    [Charset::UTF_8, Charset::UTF_16LE, Charset::UTF_16BE, Charset::GB18030, Charset::GBK];
+const CHARSETS: [Charset; 5] = [Charset::UTF_8, Charset::UTF_16LE, Charset::UTF_16BE, Charset::GB18030, Charset::GBK];
 
 /// Everything a document says, node by node.
 fn told(document: &Document) -> Vec<(Kind, String, String, bool)> {
@@ -26,7 +25,8 @@ fuzz_target!(|input: &[u8]| {
     let Some((choice, bytes)) = input.split_first() else { return };
     let syntax = if choice & 1 == 0 { Syntax::Xml } else { Syntax::Json };
     let Ok(first) = read(bytes, syntax, &ReadOptions::default()) else { return };
-    let charset = if syntax == Syntax::Xml { CHARSETS[usize::from(choice >> 1) % CHARSETS.len()] } else { Charset::UTF_8 };
+    let charset =
+        if syntax == Syntax::Xml { CHARSETS[usize::from(choice >> 1) % CHARSETS.len()] } else { Charset::UTF_8 };
     let options = WriteOptions { charset, unmappable: Unmappable::Reference, ..WriteOptions::default() };
     let Ok(written) = write(&first.document, syntax, &options) else { return };
     let again = read(&written, syntax, &ReadOptions::default()).expect("what we wrote can be read");

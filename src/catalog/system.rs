@@ -9,7 +9,7 @@ use super::{
 use crate::{
     base::{Language, Place, Problem, Problems, Secret, Sha256},
     content::{Fields, Yaml},
-    format::{ArrayPath, Charset, Convention, Doctype, Duplicates, Syntax, Unmappable},
+    format::{ArrayPath, Charset, Convention, Doctype, Duplicates, Layout, Syntax, Unmappable},
     transport::{AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAuth, HttpOutConfig},
 };
 
@@ -51,6 +51,8 @@ pub struct System {
 pub struct ReadingConfig {
     /// XML: what to do with a DOCTYPE.
     pub doctype: Doctype,
+    /// The character set it writes, when its documents do not say it themselves.
+    pub charset: Option<Charset>,
     /// XML: repair what partners are known to get wrong.
     pub tolerant: bool,
     /// JSON: what to do with a repeated member name.
@@ -102,8 +104,8 @@ pub struct Encoding {
     pub convention: Convention,
     /// JSON: the elements that are arrays however many there are.
     pub arrays: Arc<[ArrayPath]>,
-    /// Indented.
-    pub pretty: bool,
+    /// How they are laid out.
+    pub layout: Layout,
     /// The media type sent with them; the syntax's own unless set.
     pub content_type: Option<String>,
 }
@@ -286,16 +288,7 @@ impl Reader<'_> {
         if let Some(block) = ways.block("encoding") {
             encoding.syntax =
                 block.word("syntax", &[("xml", Syntax::Xml), ("json", Syntax::Json)]).unwrap_or(Syntax::Xml);
-            if let Some(label) = block.text("charset") {
-                match Charset::for_label(label) {
-                    Some(charset) => encoding.charset = charset,
-                    None => block.report(
-                        Problem::new(code::NAME, format!("unknown character set `{label}`"))
-                            .at(block.node().place(block.file()))
-                            .did_you_mean(label, ["UTF-8", "GB18030", "GBK", "GB2312", "UTF-16LE", "Big5"]),
-                    ),
-                }
-            }
+            encoding.charset = charset(&block).unwrap_or(encoding.charset);
             let choices = [("error", Unmappable::Error), ("reference", Unmappable::Reference)];
             encoding.unmappable = block.word("unmappable", &choices).unwrap_or(Unmappable::Error);
             let conventions = [
@@ -305,7 +298,8 @@ impl Reader<'_> {
             ];
             encoding.convention = block.word("json", &conventions).unwrap_or_default();
             encoding.arrays = block.list("arrays").into_iter().filter_map(|value| array_path(&block, value)).collect();
-            encoding.pretty = block.boolean("pretty").unwrap_or_default();
+            let layouts = [("compact", Layout::Compact), ("pretty", Layout::Pretty), ("canonical", Layout::Canonical)];
+            encoding.layout = block.word("layout", &layouts).unwrap_or_default();
             block.finish();
         }
         if sinks.len() != 1 {
@@ -337,6 +331,19 @@ impl Reader<'_> {
     }
 }
 
+fn charset(block: &Fields<'_>) -> Option<Charset> {
+    let label = block.text("charset")?;
+    let charset = Charset::for_label(label);
+    if charset.is_none() {
+        block.report(
+            Problem::new(code::NAME, format!("unknown character set `{label}`"))
+                .at(block.node().place(block.file()))
+                .did_you_mean(label, ["UTF-8", "GB18030", "GBK", "GB2312", "UTF-16LE", "Big5", "ISO-8859-1"]),
+        );
+    }
+    charset
+}
+
 /// `/Order/OrderLine` as steps.
 fn array_path(block: &Fields<'_>, value: &Yaml) -> Option<ArrayPath> {
     let text = value.text().unwrap_or_default();
@@ -354,9 +361,11 @@ fn reading(block: Fields<'_>) -> ReadingConfig {
     let doctype = block.word("doctype", &[("refuse", Doctype::Refuse), ("skip", Doctype::Skip)]);
     let duplicates = block.word("duplicates", &[("refuse", Duplicates::Refuse), ("last-wins", Duplicates::LastWins)]);
     let convention = block.word("json", &[("plain", Convention::Plain), ("ubl", Convention::UblModel)]);
+    let charset = charset(&block);
     let tolerant = block.boolean("tolerant").unwrap_or_default();
     block.finish();
     ReadingConfig {
+        charset,
         tolerant,
         doctype: doctype.unwrap_or_default(),
         duplicates: duplicates.unwrap_or_default(),
@@ -375,7 +384,7 @@ impl Default for Encoding {
             unmappable: Unmappable::Error,
             convention: Convention::Plain,
             arrays: Arc::default(),
-            pretty: false,
+            layout: Layout::Compact,
             content_type: None,
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     app,
     base::Limits,
     catalog::Catalog,
-    format::{ReadOptions, Syntax, WriteOptions, read, write},
+    format::{Layout, ReadOptions, Syntax, WriteOptions, read, write},
     mapping::{Difference, compare},
 };
 
@@ -146,7 +146,7 @@ fn run(catalog: &Catalog, folder: &Path, update: bool, limits: &Limits) -> Resul
             };
             if update {
                 let path = expected_file.unwrap_or_else(|| folder.join("expected.xml"));
-                let options = WriteOptions { pretty: true, ..WriteOptions::default() };
+                let options = WriteOptions { layout: Layout::Pretty, ..WriteOptions::default() };
                 let mut bytes = write(&mapped, syntax, &options).map_err(|problem| one(problem.to_string()))?;
                 bytes.push(b'\n');
                 return std::fs::write(path, bytes).map(|()| true).map_err(|error| one(error.to_string()));

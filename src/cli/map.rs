@@ -18,7 +18,7 @@ use crate::{
     base::{Clock as _, Place, Problem},
     catalog::{Catalog, System},
     document::Document,
-    format::{Charset, ReadOptions, Syntax, WriteOptions, read, write},
+    format::{Charset, Layout, ReadOptions, Syntax, WriteOptions, read, write},
     mapping::{Explanation, Failure, Mapping},
     pipeline::{Facts, RunHost},
 };
@@ -115,7 +115,7 @@ pub fn map_file(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> 
     let encoding = system.as_ref().map(|system| system.encoding.clone()).unwrap_or_default();
     let options = WriteOptions {
         charset: if arguments.raw { encoding.charset } else { Charset::UTF_8 },
-        pretty: !arguments.raw,
+        layout: if arguments.raw { Layout::Compact } else { Layout::Pretty },
         unmappable: encoding.unmappable,
         ..WriteOptions::default()
     };

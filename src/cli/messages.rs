@@ -283,10 +283,10 @@ fn print_message(view: &MessageView, content: bool) {
 
 /// Bytes for a terminal: documents in any character set are shown as UTF-8.
 pub fn shown(bytes: &[u8]) -> String {
-    use crate::format::{ReadOptions, Syntax, WriteOptions, read, write};
+    use crate::format::{Layout, ReadOptions, Syntax, WriteOptions, read, write};
     let readable = Syntax::sniff(None, bytes).and_then(|syntax| {
         let reading = read(bytes, syntax, &ReadOptions::default()).ok()?;
-        let options = WriteOptions { pretty: true, declaration: false, ..WriteOptions::default() };
+        let options = WriteOptions { layout: Layout::Pretty, declaration: false, ..WriteOptions::default() };
         String::from_utf8(write(&reading.document, syntax, &options).ok()?).ok()
     });
     readable.unwrap_or_else(|| String::from_utf8_lossy(bytes).into_owned())

@@ -210,7 +210,7 @@ pub fn decode(bytes: &[u8], syntax: Syntax, options: &ReadOptions) -> Result<(Ar
     if bytes.len() > limit {
         return Err(limit_problem("the document has too many bytes", limit));
     }
-    let (charset, mark) = detect(bytes, syntax, options.charset)?;
+    let (charset, mark) = detect(bytes, syntax, options.charset, options.agreed_charset)?;
     let body = &bytes[mark..];
     if charset == Charset::UTF_8 {
         return match std::str::from_utf8(body) {
@@ -248,7 +248,12 @@ fn malformed(charset: Charset, offset: usize, good: &str) -> Problem {
 }
 
 /// The charset and the length of the byte order mark.
-pub(super) fn detect(bytes: &[u8], syntax: Syntax, transport: Option<Charset>) -> Result<(Charset, usize), Problem> {
+pub(super) fn detect(
+    bytes: &[u8],
+    syntax: Syntax,
+    transport: Option<Charset>,
+    agreed: Option<Charset>,
+) -> Result<(Charset, usize), Problem> {
     let utf_32 = [&b"\xFF\xFE\0\0"[..], b"\0\0\xFE\xFF", b"\0\0\0<", b"<\0\0\0", b"\0\0\0{", b"{\0\0\0"];
     if utf_32.iter().any(|start| bytes.starts_with(start)) {
         return Err(unknown("UTF-32", "the byte order"));
@@ -278,6 +283,7 @@ pub(super) fn detect(bytes: &[u8], syntax: Syntax, transport: Option<Charset>) -
         ("the pattern of null bytes", pattern),
         ("the XML declaration", declared),
         ("the transport", transport),
+        ("the system's setting", agreed),
     ];
     let mut decided: Option<(&str, Charset)> = None;
     for (who, charset) in said.into_iter().filter_map(|(who, charset)| Some((who, charset?))) {

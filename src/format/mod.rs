@@ -108,6 +108,8 @@ pub struct ReadOptions {
     pub limits: Limits,
     /// The charset the transport named (HTTP `charset=`); must agree with what the bytes say.
     pub charset: Option<Charset>,
+    /// The charset the sender's setting names; must agree too.
+    pub agreed_charset: Option<Charset>,
     /// JSON only: the namespace given to all member names.
     pub namespace: Option<Arc<str>>,
     /// XML only: what to do with a DOCTYPE.
@@ -141,13 +143,26 @@ pub enum Unmappable {
     Reference,
 }
 
+/// How a document is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// Nothing that need not be there.
+    #[default]
+    Compact,
+    /// One element or member a line, two blanks a level; never inside mixed content.
+    Pretty,
+    /// The same bytes for the same document. XML: Canonical XML 1.0 with comments of what [`Self::Compact`] writes, always
+    /// UTF-8. JSON: members sorted by name; numbers as they are.
+    Canonical,
+}
+
 /// How to write.
 #[derive(Clone, Debug)]
 pub struct WriteOptions {
     /// The charset of the output.
     pub charset: Charset,
-    /// One element or member a line, two blanks a level; never inside mixed content.
-    pub pretty: bool,
+    /// How it is laid out.
+    pub layout: Layout,
     /// XML only: begin with `<?xml …?>`.
     pub declaration: bool,
     /// What to do with a character the charset lacks.
@@ -167,7 +182,7 @@ impl Default for WriteOptions {
     fn default() -> Self {
         Self {
             charset: Charset::UTF_8,
-            pretty: false,
+            layout: Layout::Compact,
             declaration: true,
             unmappable: Unmappable::Error,
             convention: Convention::Plain,
@@ -212,7 +227,8 @@ pub fn write(document: &Document, syntax: Syntax, options: &WriteOptions) -> Res
         Syntax::Xml => xml::write(document, options)?,
         Syntax::Json => json::write(document, options)?,
     };
-    options.charset.encode(text)
+    let charset = if options.layout == Layout::Canonical { Charset::UTF_8 } else { options.charset };
+    charset.encode(text)
 }
 
 /// "Too much of something": every limit speaks the same way.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Unmappable, WriteOptions};
+use super::{Layout, Unmappable, WriteOptions};
 use crate::base::Problem;
 
 /// Output text that will be encoded at the end.
@@ -19,7 +19,7 @@ impl<'o> Output<'o> {
 
     /// A new line, indented, when pretty.
     pub fn line(&mut self, depth: usize) {
-        if self.options.pretty {
+        if self.options.layout == Layout::Pretty {
             self.text.push('\n');
             (0..depth).for_each(|_| self.text.push_str("  "));
         }
@@ -27,7 +27,7 @@ impl<'o> Output<'o> {
 
     /// A blank, when pretty.
     pub fn space(&mut self) {
-        if self.options.pretty {
+        if self.options.layout == Layout::Pretty {
             self.text.push(' ');
         }
     }
@@ -35,7 +35,7 @@ impl<'o> Output<'o> {
     /// The first character of `text` the charset lacks.
     fn lacking(&mut self, text: &str) -> Option<(usize, char)> {
         let charset = self.options.charset;
-        if charset.is_universal() || text.is_ascii() {
+        if charset.is_universal() || text.is_ascii() || self.options.layout == Layout::Canonical {
             return None;
         }
         text.char_indices().find(|(_, character)| {

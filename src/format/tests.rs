@@ -156,7 +156,7 @@ fn prefixes_are_declared_once_and_never_collide() {
 #[test]
 fn pretty_xml_leaves_mixed_content_alone() {
     let document = xml("<a><b>x</b><c>y <d><e/></d></c><f/></a>").expect("well-formed");
-    let options = WriteOptions { pretty: true, ..WriteOptions::default() };
+    let options = WriteOptions { layout: Layout::Pretty, ..WriteOptions::default() };
     let bytes = write(&document, Syntax::Xml, &options).expect("writable");
     let expected =
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<a>\n  <b>x</b>\n  <c>y <d><e/></d></c>\n  <f/>\n</a>\n";
@@ -448,22 +448,22 @@ fn json_values() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn written_xml_reads_back_the_same(tree in trees(), pretty in any::<bool>(), charset in 0_usize..3) {
+    fn written_xml_reads_back_the_same(tree in trees(), layout in layouts(), charset in 0_usize..3) {
         let mut builder = Builder::default();
         plant(&mut builder, &tree);
         let document = builder.finish();
         let charset = [Charset::UTF_8, Charset::UTF_16BE, Charset::GB18030][charset];
-        let options = WriteOptions { charset, pretty, ..WriteOptions::default() };
+        let options = WriteOptions { charset, layout, ..WriteOptions::default() };
         let bytes = write(&document, Syntax::Xml, &options).expect("writable");
         let reading = read(&bytes, Syntax::Xml, &ReadOptions::default()).expect("readable");
         prop_assert_eq!(outline(&reading.document), outline(&document));
     }
 
     #[test]
-    fn written_json_is_what_was_read(text in json_values(), pretty in any::<bool>()) {
+    fn written_json_is_what_was_read(text in json_values(), layout in layouts()) {
         let document = json(&text).expect("well-formed");
         prop_assert_eq!(to_json(&document), text);
-        let options = WriteOptions { pretty, ..WriteOptions::default() };
+        let options = WriteOptions { layout, ..WriteOptions::default() };
         let bytes = write(&document, Syntax::Json, &options).expect("writable");
         let again = read(&bytes, Syntax::Json, &ReadOptions::default()).expect("readable").document;
         prop_assert_eq!(outline(&again), outline(&document));
@@ -668,5 +668,63 @@ fn json_problems_say_the_path() {
     ] {
         let problem = json(text).expect_err(text);
         assert_eq!(problem.place.path.as_deref(), Some(path), "{problem}");
+    }
+}
+
+fn layouts() -> impl Strategy<Value = Layout> {
+    prop::sample::select(vec![Layout::Compact, Layout::Pretty])
+}
+
+#[test]
+fn the_canonical_form_is_canonical_xml() {
+    let options = WriteOptions { layout: Layout::Canonical, charset: Charset::GB18030, ..WriteOptions::default() };
+    let canonical = |document: &Document| {
+        let bytes = write(document, Syntax::Xml, &options).expect("writable");
+        String::from_utf8(bytes).expect("UTF-8")
+    };
+    for (given, expected) in [
+        ("<?xml version='1.0'?>\n<!-- c -->\n<a/>\n<?p  i ?>", "<!-- c -->\n<a></a>\n<?p i ?>"),
+        (
+            "<a b='2' xmlns:z='urn:a' a='1' xmlns:y='urn:z' y:a='3' z:b='4' xmlns='urn:d'/>",
+            "<a xmlns=\"urn:d\" xmlns:y=\"urn:z\" xmlns:z=\"urn:a\" a=\"1\" b=\"2\" z:b=\"4\" y:a=\"3\"></a>",
+        ),
+        (
+            "<a b='&#9;&#10;&#13;&quot;&lt;>&amp;'>&lt;>&amp;\"&#13;中\n</a>",
+            "<a b=\"&#x9;&#xA;&#xD;&quot;&lt;>&amp;\">&lt;&gt;&amp;\"&#xD;中\n</a>",
+        ),
+        ("<a><![CDATA[ ]]><b/></a>", "<a> <b></b></a>"),
+        (
+            "<a xmlns:i='http://www.w3.org/2001/XMLSchema-instance' xmlns:z='urn:z' z:b='1' i:nil='1' i:type='t'/>",
+            "<a xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns:z=\"urn:z\" i:nil=\"true\" i:type=\"t\" z:b=\"1\"></a>",
+        ),
+    ] {
+        assert_eq!(canonical(&xml(given).expect(given)), expected, "{given}");
+    }
+    let one = xml("<x:a xmlns:x='urn:a' c='1' b='2'>t</x:a>").expect("well-formed");
+    let other =
+        xml("<?xml version='1.0'?><x:a b=\"2\"  c=\"1\"   xmlns:x='urn:a' ><![CDATA[t]]></x:a >").expect("well-formed");
+    assert_eq!(canonical(&one), canonical(&other));
+    let json_one = json(r#"{"b":1.10,"a":{"d":[2,1],"@c":"x"}}"#).expect("JSON");
+    let written = write(&json_one, Syntax::Json, &options).expect("writable");
+    assert_eq!(written, br#"{"a":{"@c":"x","d":[2,1]},"b":1.10}"#);
+}
+
+#[test]
+fn a_charset_can_be_agreed_and_then_nobody_may_say_another() {
+    let agreed = |bytes: &[u8], charset| {
+        let options = ReadOptions { agreed_charset: Some(Charset::GBK), charset, ..ReadOptions::default() };
+        read(bytes, Syntax::Xml, &options)
+    };
+    let bytes = encoding_rs::GBK.encode("<a>客户</a>").0;
+    let reading = agreed(&bytes, None).expect("as agreed");
+    assert_eq!((to_xml(&reading.document).as_str(), reading.charset), ("<a>客户</a>", Charset::GBK));
+    for (bytes, charset, other) in [
+        (&b"<?xml version='1.0' encoding='UTF-8'?><a/>"[..], None, "the XML declaration says UTF-8"),
+        (b"\xEF\xBB\xBF<a/>", None, "the byte order mark says UTF-8"),
+        (b"<a/>", Some(Charset::BIG5), "the transport says Big5"),
+    ] {
+        let problem = agreed(bytes, charset).expect_err(other);
+        assert_eq!(problem.code.id, "XD-F002");
+        assert!(problem.text.contains(other) && problem.text.contains("the system's setting says GBK"), "{problem}");
     }
 }

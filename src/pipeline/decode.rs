@@ -82,6 +82,7 @@ pub fn decode(
     let options = ReadOptions {
         limits: limits.clone(),
         charset,
+        agreed_charset: system.reading.charset,
         namespace,
         doctype: system.reading.doctype,
         tolerant: system.reading.tolerant,
@@ -92,7 +93,8 @@ pub fn decode(
     let mut documents = profile.unwrap(&reading.document, limits).map_err(first)?;
     if documents.len() > 1 {
         let text = format!("the message carries {} documents", documents.len());
-        return Err(Problem::new(code::SEVERAL_DOCUMENTS, text).hint("send each document as a message of its own"));
+        return Err(Problem::new(code::SEVERAL_DOCUMENTS, text)
+            .hint("send each document as a message of its own; `crossdock send --split` does it"));
     }
     let Some((found, document)) = documents.pop() else {
         let root = reading.document.root_element();

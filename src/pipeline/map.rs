@@ -81,7 +81,7 @@ fn run(
     let encoding = &system.encoding;
     let options = WriteOptions {
         charset: encoding.charset,
-        pretty: encoding.pretty,
+        layout: encoding.layout,
         unmappable: encoding.unmappable,
         convention: encoding.convention,
         arrays: encoding.arrays.clone(),

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     base::Problem,
     document::{Document, Kind, Name, NodeId, Shape},
-    format::{ArrayPath, Convention, WriteOptions, XSI, code, output::Output},
+    format::{ArrayPath, Convention, Layout, WriteOptions, XSI, code, output::Output},
 };
 
 /// Up to so many names are compared one by one.
@@ -22,7 +22,13 @@ pub(in crate::format) fn write(document: &Document, options: &WriteOptions) -> R
         return ubl::write(document, options);
     }
     let out = Output::new(options, document.source().len() + document.len() * 4 + 16);
-    let mut writing = Writing { document, arrays: &options.arrays, out, open: Vec::new() };
+    let mut writing = Writing {
+        document,
+        arrays: &options.arrays,
+        is_canonical: options.layout == Layout::Canonical,
+        out,
+        open: Vec::new(),
+    };
     writing.run()?;
     writing.out.line(0);
     Ok(writing.out.text)
@@ -40,6 +46,7 @@ type Group<'d> = (&'d str, Vec<NodeId>);
 struct Writing<'d, 'o> {
     document: &'d Document,
     arrays: &'o [ArrayPath],
+    is_canonical: bool,
     out: Output<'o>,
     open: Vec<Open<'d>>,
 }
@@ -107,11 +114,18 @@ impl<'d> Writing<'d, '_> {
     /// Writes the beginning of an object: attributes and text.
     fn object(&mut self, node: NodeId) -> Result<(), Problem> {
         let document = self.document;
-        let groups = self.groups(node)?;
+        let mut groups = self.groups(node)?;
+        if self.is_canonical {
+            groups.sort_by_key(|(name, _)| *name);
+        }
         self.out.text.push('{');
         self.open.push(Open::Object(node, groups.into_iter(), true));
         let mut is_first = true;
-        for attribute in self.attributes(node) {
+        let mut attributes: Vec<NodeId> = self.attributes(node).collect();
+        if self.is_canonical {
+            attributes.sort_by_key(|attribute| document.qname(*attribute).map(|name| &name.local));
+        }
+        for attribute in attributes {
             let name = document.qname(attribute).map(|name| &*name.local).unwrap_or_default();
             self.member(is_first, &format!("@{name}"), attribute)?;
             is_first = false;

@@ -2,7 +2,7 @@
 
 use super::{
     Found, broken, undecodable,
-    window::{Origin, Window, too_long},
+    window::{Held, Window, too_long},
 };
 use crate::base::{Limits, Problem};
 
@@ -20,11 +20,16 @@ pub(super) struct Scanner {
 }
 
 struct Record {
-    start: usize,
-    origin: Origin,
+    held: Held,
     depth: usize,
     is_string: bool,
-    is_oversize: bool,
+}
+
+impl Record {
+    fn new(start: usize, window: &mut Window) -> Self {
+        let origin = window.origin(start);
+        Self { held: Held::new(start, origin), depth: 0, is_string: false }
+    }
 }
 
 impl Scanner {
@@ -68,27 +73,23 @@ impl Scanner {
 
     fn line(&mut self, window: &mut Window, limits: &Limits) -> Option<Found> {
         loop {
-            let start = self.record.as_ref().map_or(self.at, |record| record.start);
+            let start = self.record.as_ref().map_or(self.at, |record| record.held.start);
             let rest = &window.text.as_bytes()[self.at..];
             let end = match memchr::memchr(b'\n', rest) {
                 Some(length) => self.at + length,
                 None if window.is_finished && !window.text[start..].is_empty() => window.text.len(),
                 None => {
                     if self.record.is_none() {
-                        let origin = window.origin(start);
-                        self.record = Some(Record { start, origin, depth: 0, is_string: false, is_oversize: false });
+                        self.record = Some(Record::new(start, window));
                     }
                     self.at = window.text.len();
                     return None;
                 }
             };
             self.at = (end + 1).min(window.text.len());
-            let record = self.record.take().unwrap_or_else(|| {
-                let origin = window.origin(start);
-                Record { start, origin, depth: 0, is_string: false, is_oversize: false }
-            });
-            if record.is_oversize || !window.text[start..end].trim().is_empty() {
-                return Some(found(window, &record, end, limits));
+            let record = self.record.take().unwrap_or_else(|| Record::new(start, window));
+            if record.held.is_oversize || !window.text[start..end].trim().is_empty() {
+                return Some(found(window, &record.held, end, limits));
             }
         }
     }
@@ -161,9 +162,7 @@ impl Scanner {
                         return None;
                     }
                     _ => {
-                        let origin = window.origin(self.at);
-                        let start = self.at;
-                        self.record = Some(Record { start, origin, depth: 0, is_string: false, is_oversize: false });
+                        self.record = Some(Record::new(self.at, window));
                     }
                 }
                 continue;
@@ -194,7 +193,7 @@ impl Scanner {
                 b'{' | b'[' => record.depth += 1,
                 b',' | b']' if record.depth == 0 => {
                     let record = self.record.take()?;
-                    return Some(found(window, &record, self.at, limits));
+                    return Some(found(window, &record.held, self.at, limits));
                 }
                 b'}' | b']' => record.depth = record.depth.saturating_sub(1),
                 _ => (),
@@ -210,38 +209,26 @@ impl Scanner {
         if window.is_finished {
             let end = window.text.len();
             if self.path.is_some() && (self.is_inside || !self.open.is_empty()) {
-                let origin = self.record.as_ref().map_or_else(|| window.origin(end), |record| record.origin);
+                let origin = self.record.as_ref().map_or_else(|| window.origin(end), |record| record.held.origin);
                 return Err(broken("the batch is cut off: an array or object is not closed", origin));
             }
             return Ok(());
         }
-        if let Some(record) = &mut self.record
-            && window.text.len() - record.start > limits.document_bytes
-        {
-            record.is_oversize = true;
-        }
-        let keep = match &self.record {
-            Some(record) if !record.is_oversize => record.start,
-            _ => self.at,
-        };
-        window.drop_before(keep);
-        self.at -= keep;
-        if let Some(record) = &mut self.record {
-            record.start = record.start.saturating_sub(keep);
-        }
+        let held = self.record.as_mut().map(|record| &mut record.held);
+        window.make_room(&mut self.at, held, limits.document_bytes);
         Ok(())
     }
 }
 
-fn found(window: &Window, record: &Record, end: usize, limits: &Limits) -> Found {
-    let is_oversize = record.is_oversize || end - record.start > limits.document_bytes;
+fn found(window: &Window, held: &Held, end: usize, limits: &Limits) -> Found {
+    let is_oversize = held.is_oversize || end - held.start > limits.document_bytes;
     let problem = if is_oversize {
         Some(too_long("this record", limits.document_bytes))
     } else {
-        window.has_malformed(record.start, end).then(|| undecodable(window.charset()))
+        window.has_malformed(held.start, end).then(|| undecodable(window.charset()))
     };
-    let text = if is_oversize { String::new() } else { window.text[record.start..end].trim().to_owned() };
-    Found { origin: record.origin, text, problem }
+    let text = if is_oversize { String::new() } else { window.text[held.start..end].trim().to_owned() };
+    Found { origin: held.origin, text, problem }
 }
 
 /// The length of the string at the beginning, its quotes included.

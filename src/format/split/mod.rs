@@ -91,7 +91,7 @@ pub struct Splitter {
 }
 
 impl Splitter {
-    /// A splitter at the beginning of a batch; `charset` is what the transport says, if it says anything.
+    /// A splitter at the beginning of a batch; `charset` is what the sender's setting says, if it says anything.
     #[must_use]
     pub fn new(records: &Records, charset: Option<Charset>, limits: Limits) -> Self {
         let scanner = match records {

@@ -57,7 +57,7 @@ fn texts(records: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn records_are_found_where_they_are() {
-    let cases: [(&str, &str, &[&str]); 14] = [
+    let cases: [(&str, &str, &[&str]); 15] = [
         ("/b/c", "<b><c>1</c><c/><d><c>no</c></d><c a='>'>2</c></b>", &["<c>1</c>", "<c/>", "<c a='>'>2</c>"]),
         ("/*/c", "\n<?xml-x?><!-- <c> -->\n<b>\n<c>\n1</c> text <c>2</c></b>\n", &["<c>\n1</c>", "<c>2</c>"]),
         ("/b/c/d", "<b><c><d/></c><e><d/></e><c><d>2</d></c></b>", &["<d/>", "<d>2</d>"]),
@@ -73,6 +73,7 @@ fn records_are_found_where_they_are() {
             &["<c xmlns=\"urn:b\" xmlns:x=\"urn:'x'\" x:y='1'/>", "<c xmlns:x=\"urn:'x'\" xmlns='urn:c'>2</c>"],
         ),
         ("/b/c", "<x:b xmlns:x='urn:x'><x:c/></x:b>", &["<x:c xmlns:x=\"urn:x\"/>"]),
+        ("/e/*", "<e xmlns='urn:e'><order/><x xmlns=''>2</x></e>", &["<order xmlns=\"urn:e\"/>", "<x xmlns=''>2</x>"]),
         ("/b/c", "<b/>", &[]),
         ("json", "[1, {\"a\":\"],}\\\"\"},\n [2,[3]] , \"x\"]", &["1", "{\"a\":\"],}\\\"\"}", "[2,[3]]", "\"x\""]),
         ("json:/d/c", "{\"c\":[9],\"d\":{\"e\":[[8]],\"c\":[{\"c\":1},2]},\"f\":{}}", &["{\"c\":1}", "2"]),

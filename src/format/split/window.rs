@@ -21,7 +21,7 @@ const UNKNOWN: u8 = 0;
 /// Decoded text with what was consumed dropped. Positions named `at` are indexes into [`Self::text`].
 pub(super) struct Window {
     syntax: Syntax,
-    transport: Option<Charset>,
+    agreed: Option<Charset>,
     /// Bytes before the charset is known.
     head: Vec<u8>,
     decoding: Option<(Charset, Decoder)>,
@@ -42,11 +42,25 @@ pub(super) struct Origin {
     pub line: u64,
 }
 
+/// A record being collected.
+pub(super) struct Held {
+    pub start: usize,
+    pub origin: Origin,
+    /// Larger than a document may be: its text is not kept.
+    pub is_oversize: bool,
+}
+
+impl Held {
+    pub fn new(start: usize, origin: Origin) -> Self {
+        Self { start, origin, is_oversize: false }
+    }
+}
+
 impl Window {
-    pub fn new(syntax: Syntax, transport: Option<Charset>) -> Self {
+    pub fn new(syntax: Syntax, agreed: Option<Charset>) -> Self {
         Self {
             syntax,
-            transport,
+            agreed,
             head: Vec::new(),
             decoding: None,
             text: String::new(),
@@ -66,7 +80,7 @@ impl Window {
         }
         self.head.extend_from_slice(bytes);
         if self.head.len() >= HEAD || is_last {
-            let (charset, mark) = charset::detect(&self.head, self.syntax, self.transport)?;
+            let (charset, mark) = charset::detect(&self.head, self.syntax, None, self.agreed)?;
             self.place.1.offset = mark as u64;
             self.decoding = Some((charset, charset.encoding().new_decoder_without_bom_handling()));
             let head = std::mem::take(&mut self.head);
@@ -117,8 +131,22 @@ impl Window {
         self.decoding.as_ref().map_or(Charset::UTF_8, |(charset, _)| *charset)
     }
 
+    /// Forgets what is not needed any more: all before `at`, but not what belongs to a record that may still be a document.
+    pub fn make_room(&mut self, at: &mut usize, held: Option<&mut Held>, limit: usize) {
+        let mut keep = *at;
+        if let Some(held) = held {
+            held.is_oversize |= self.text.len() - held.start > limit;
+            if !held.is_oversize {
+                keep = held.start;
+            }
+            held.start = held.start.saturating_sub(keep);
+        }
+        self.drop_before(keep);
+        *at -= keep;
+    }
+
     /// Forgets the text before `at`.
-    pub fn drop_before(&mut self, at: usize) {
+    fn drop_before(&mut self, at: usize) {
         self.origin(at.max(self.place.0));
         self.text.drain(..at);
         self.place.0 -= at;

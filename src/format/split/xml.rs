@@ -2,7 +2,7 @@
 
 use super::{
     Found, broken, undecodable,
-    window::{Origin, Window, too_long},
+    window::{Held, Window, too_long},
 };
 use crate::{
     base::{Limits, Problem},
@@ -19,13 +19,10 @@ struct Ancestor {
 }
 
 struct Record {
-    start: usize,
-    origin: Origin,
+    held: Held,
     name: String,
     /// Open elements of the same name, itself included.
     depth: usize,
-    /// Larger than a document may be: its text is not kept.
-    is_oversize: bool,
 }
 
 pub(super) struct Scanner {
@@ -135,10 +132,10 @@ impl Scanner {
     fn wait(&mut self, window: &mut Window, limits: &Limits) -> Result<Option<Found>, Problem> {
         if window.is_finished {
             if let Some(record) = self.record.take() {
-                let text = window.text[record.start..].to_owned();
+                let text = window.text[record.held.start..].to_owned();
                 self.at = window.text.len();
-                let problem = broken("the batch ends inside this record", record.origin);
-                return Ok(Some(Found { origin: record.origin, text, problem: Some(problem) }));
+                let problem = broken("the batch ends inside this record", record.held.origin);
+                return Ok(Some(Found { origin: record.held.origin, text, problem: Some(problem) }));
             }
             let end = window.text.len();
             if let Some(open) = self.open.last() {
@@ -153,20 +150,8 @@ impl Scanner {
             }
             return Ok(None);
         }
-        if let Some(record) = &mut self.record
-            && self.at.max(window.text.len()) - record.start > limits.document_bytes
-        {
-            record.is_oversize = true;
-        }
-        let keep = match &self.record {
-            Some(record) if !record.is_oversize => record.start,
-            _ => self.at,
-        };
-        window.drop_before(keep);
-        self.at -= keep;
-        if let Some(record) = &mut self.record {
-            record.start = record.start.saturating_sub(keep);
-        }
+        let held = self.record.as_mut().map(|record| &mut record.held);
+        window.make_room(&mut self.at, held, limits.document_bytes);
         Ok(None)
     }
 
@@ -189,7 +174,7 @@ impl Scanner {
         let is_on_path = fits && self.open.last().is_none_or(|parent| parent.is_on_path);
         if is_on_path && self.open.len() + 1 == self.path.len() {
             let origin = window.origin(start);
-            let record = Record { start, origin, name, depth: 1, is_oversize: false };
+            let record = Record { held: Held::new(start, origin), name, depth: 1 };
             if is_empty {
                 return Ok(Some(self.found(window, &record, end, None)));
             }
@@ -234,12 +219,12 @@ impl Scanner {
                 if is_parent {
                     let record = self.record.take()?;
                     self.at = start;
-                    let problem = broken("this record is not closed before its parent ends", record.origin);
+                    let problem = broken("this record is not closed before its parent ends", record.held.origin);
                     return Some(self.found(window, &record, start, Some(problem)));
                 }
                 if record.depth == 0 {
                     let record = self.record.take()?;
-                    let is_oversize = record.is_oversize || end - record.start > limits.document_bytes;
+                    let is_oversize = record.held.is_oversize || end - record.held.start > limits.document_bytes;
                     let problem = is_oversize.then(|| too_long("this record", limits.document_bytes));
                     return Some(self.found(window, &record, end, problem));
                 }
@@ -251,11 +236,11 @@ impl Scanner {
 
     fn found(&self, window: &Window, record: &Record, end: usize, problem: Option<Problem>) -> Found {
         let problem =
-            problem.or_else(|| window.has_malformed(record.start, end).then(|| undecodable(window.charset())));
-        if record.is_oversize {
-            return Found { origin: record.origin, text: String::new(), problem };
+            problem.or_else(|| window.has_malformed(record.held.start, end).then(|| undecodable(window.charset())));
+        if record.held.is_oversize {
+            return Found { origin: record.held.origin, text: String::new(), problem };
         }
-        let raw = &window.text[record.start..end];
+        let raw = &window.text[record.held.start..end];
         let behind_name = 1 + record.name.len();
         let tag = tag_length(raw.as_bytes()).and_then(|length| raw.get(behind_name..length)).unwrap_or_default();
         let mut text = String::with_capacity(raw.len() + 64);
@@ -274,7 +259,7 @@ impl Scanner {
             text.push(quote);
         }
         text.push_str(&raw[behind_name..]);
-        Found { origin: record.origin, text, problem }
+        Found { origin: record.held.origin, text, problem }
     }
 }
 

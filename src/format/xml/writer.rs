@@ -9,7 +9,7 @@ use super::{
 use crate::{
     base::{Place, Problem},
     document::{Document, Kind, Name, NodeId},
-    format::{WriteOptions, XSI, code, output::Output},
+    format::{Layout, WriteOptions, XSI, code, output::Output},
 };
 
 /// Writes a document; its bytes are made afterwards.
@@ -20,16 +20,18 @@ pub(in crate::format) fn write(document: &Document, options: &WriteOptions) -> R
         names: vec![[None, None]; document.names().len()],
         out: Output::new(options, document.source().len() + document.len() * 8 + 64),
         open: Vec::new(),
+        is_canonical: options.layout == Layout::Canonical,
     };
     writing.check_root()?;
-    if options.declaration {
+    let has_declaration = options.declaration && !writing.is_canonical;
+    if has_declaration {
         let name = options.charset.declared_name();
         writing.out.text.push_str(&format!("<?xml version=\"1.0\" encoding=\"{name}\"?>"));
     }
-    let mut is_first = !options.declaration;
+    let mut is_first = !has_declaration;
     for child in document.children(NodeId::ROOT) {
         if !is_first {
-            writing.out.line(0);
+            writing.between();
         }
         is_first = false;
         writing.top(child)?;
@@ -135,6 +137,7 @@ struct Writing<'d, 'o> {
     names: Vec<[Option<Box<str>>; 2]>,
     out: Output<'o>,
     open: Vec<Open>,
+    is_canonical: bool,
 }
 
 impl Writing<'_, '_> {
@@ -152,6 +155,11 @@ impl Writing<'_, '_> {
         Err(Problem::new(code::XML_WRITE, text)
             .at(Place::default().with_path("/"))
             .hint("map it into one root element"))
+    }
+
+    /// What stands between the children of the document node (Canonical XML 1.0 §2.3: a line end).
+    fn between(&mut self) {
+        if self.is_canonical { self.out.text.push('\n') } else { self.out.line(0) }
     }
 
     /// Writes a child of the document node with all below it.
@@ -230,7 +238,7 @@ impl Writing<'_, '_> {
     /// Whether a reader would take a text for white space between tags.
     fn would_be_dropped(&self, node: NodeId, text: &str) -> bool {
         let document = self.document;
-        let is_blank = !text.is_empty() && text.bytes().all(is_space);
+        let is_blank = !self.is_canonical && !text.is_empty() && text.bytes().all(is_space);
         is_blank
             && document.parent(node).is_some_and(|parent| {
                 let mut before = document.children(parent).take_while(|child| *child < node);
@@ -247,29 +255,23 @@ impl Writing<'_, '_> {
         if document.parent(node) == Some(NodeId::ROOT) {
             self.declarations()?;
         }
-        let is_null = document.is_null(node);
-        for attribute in document.attributes(node) {
-            let Some(name) = document.name(attribute) else { continue };
-            let qname = document.names().get(name);
-            if is_null && &*qname.namespace == XSI && &*qname.local == "nil" {
-                continue;
+        if self.is_canonical {
+            self.sorted_attributes(node)?;
+        } else {
+            for attribute in document.attributes(node) {
+                self.attribute(attribute)?;
             }
-            let written = |writing: &mut Self| {
-                writing.out.text.push(' ');
-                writing.name(name, true)?;
-                writing.out.text.push_str("=\"");
-                writing.escaped(document.own_text(attribute), true)
-            };
-            written(self).map_err(|problem| self.placed(problem, attribute))?;
-            self.out.text.push('"');
-        }
-        if is_null {
-            let prefix = self.prefixes.chosen.get(XSI).map(|(_, prefix)| prefix.as_str()).unwrap_or("xsi");
-            self.out.text.push_str(&format!(" {prefix}:nil=\"true\""));
+            if document.is_null(node) {
+                self.nil();
+            }
         }
         let first = node.index() + 1 + document.attributes(node).count();
         let end = document.end(node);
-        if first >= end {
+        if first >= end && self.is_canonical {
+            self.out.text.push_str("></");
+            self.name(name, false)?;
+            self.out.text.push('>');
+        } else if first >= end {
             self.out.text.push_str("/>");
         } else {
             self.out.text.push('>');
@@ -280,8 +282,55 @@ impl Writing<'_, '_> {
         Ok(first)
     }
 
+    /// Attributes in canonical order (Canonical XML 1.0 §2.2: by namespace, then local name).
+    fn sorted_attributes(&mut self, node: NodeId) -> Result<(), Problem> {
+        let document = self.document;
+        let mut attributes: Vec<NodeId> = document.attributes(node).collect();
+        attributes.sort_by_key(|attribute| document.qname(*attribute));
+        let follows_nil = |attribute: &NodeId| {
+            document.qname(*attribute).is_some_and(|name| (&*name.namespace, &*name.local) > (XSI, "nil"))
+        };
+        let nil = attributes.iter().position(follows_nil).unwrap_or(attributes.len());
+        for attribute in &attributes[..nil] {
+            self.attribute(*attribute)?;
+        }
+        if document.is_null(node) {
+            self.nil();
+        }
+        attributes[nil..].iter().try_for_each(|attribute| self.attribute(*attribute))
+    }
+
+    /// Writes an attribute, unless it is the `xsi:nil` that [`Self::nil`] writes.
+    fn attribute(&mut self, attribute: NodeId) -> Result<(), Problem> {
+        let document = self.document;
+        let Some(name) = document.name(attribute) else { return Ok(()) };
+        let qname = document.names().get(name);
+        let is_nil = &*qname.namespace == XSI && &*qname.local == "nil";
+        if is_nil && document.parent(attribute).is_some_and(|element| document.is_null(element)) {
+            return Ok(());
+        }
+        let written = |writing: &mut Self| {
+            writing.out.text.push(' ');
+            writing.name(name, true)?;
+            writing.out.text.push_str("=\"");
+            writing.escaped(document.own_text(attribute), true)
+        };
+        written(self).map_err(|problem| self.placed(problem, attribute))?;
+        self.out.text.push('"');
+        Ok(())
+    }
+
+    fn nil(&mut self) {
+        let prefix = self.prefixes.chosen.get(XSI).map(|(_, prefix)| prefix.as_str()).unwrap_or("xsi");
+        self.out.text.push_str(&format!(" {prefix}:nil=\"true\""));
+    }
+
     fn declarations(&mut self) -> Result<(), Problem> {
-        for (prefix, namespace) in std::mem::take(&mut self.prefixes.declarations) {
+        let mut declarations = std::mem::take(&mut self.prefixes.declarations);
+        if self.is_canonical {
+            declarations.sort();
+        }
+        for (prefix, namespace) in declarations {
             if namespace == XMLNS_NAMESPACE {
                 return Err(Problem::new(code::XML_WRITE, "a name is in the reserved namespace of `xmlns`"));
             }
@@ -329,11 +378,11 @@ impl Writing<'_, '_> {
             let escape = match byte {
                 b'&' => "&amp;",
                 b'<' => "&lt;",
-                b'>' => "&gt;",
-                b'\r' => "&#13;",
+                b'>' if !is_value || !self.is_canonical => "&gt;",
+                b'\r' => "&#xD;",
                 b'"' if is_value => "&quot;",
-                b'\t' if is_value => "&#9;",
-                b'\n' if is_value => "&#10;",
+                b'\t' if is_value => "&#x9;",
+                b'\n' if is_value => "&#xA;",
                 _ => continue,
             };
             self.out.plain(&text[from..at], reference)?;

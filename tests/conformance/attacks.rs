@@ -123,6 +123,10 @@ fn attempt(file: &Path) {
         Ok(_) => "accepted".to_owned(),
         Err(problem) => problem.code.id.to_owned(),
     };
+    if std::env::var_os(LENIENT).is_some() {
+        // What is broken may be repaired into something harmless; it must not cost more.
+        drop(read(&bytes, syntax, &ReadOptions { tolerant: true, ..options }));
+    }
     let millis = began.elapsed().as_millis();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();

@@ -17,11 +17,26 @@ use crate::{
 /// More repairs than this are only counted.
 const MAX_REPAIRS: usize = 100;
 
+/// Bytes looked at for the end of a reference.
+const LONGEST_REFERENCE: usize = 32;
+
 /// The text, repaired, and what was done to it.
 pub(super) fn repair(source: &str) -> (String, Vec<Problem>) {
-    let mut repair = Repair { source, out: String::with_capacity(source.len() + 64), repairs: Vec::new(), more: 0 };
+    let mut repair = Repair { source, out: String::with_capacity(source.len() + 64), noted: Vec::new(), more: 0 };
     repair.run();
-    let Repair { out, mut repairs, more, .. } = repair;
+    let Repair { out, mut noted, more, .. } = repair;
+    noted.sort_by_key(|(at, _)| *at);
+    // In the order of the text, so that each line and column goes on from the last.
+    let (mut from, mut place) = (0, Place::at(1, 1));
+    let problem = |(at, text): (usize, &'static str)| {
+        let passed = &source[from..at];
+        let step = Place::of_offset(passed, passed.len());
+        let column = if step.line == 1 { place.column + step.column - 1 } else { step.column };
+        place = Place::at(place.line + step.line - 1, column);
+        from = at;
+        Problem::new(code::XML_REPAIRED, text).warning().at(place.clone())
+    };
+    let mut repairs: Vec<Problem> = noted.into_iter().map(problem).collect();
     if more > 0 {
         repairs.push(Problem::new(code::XML_REPAIRED, format!("and {more} more repairs")).warning());
     }
@@ -31,18 +46,18 @@ pub(super) fn repair(source: &str) -> (String, Vec<Problem>) {
 struct Repair<'a> {
     source: &'a str,
     out: String,
-    repairs: Vec<Problem>,
+    /// Where and what.
+    noted: Vec<(usize, &'static str)>,
     more: usize,
 }
 
 impl<'a> Repair<'a> {
-    fn note(&mut self, at: usize, text: impl Into<String>) {
-        if self.repairs.len() >= MAX_REPAIRS {
+    fn note(&mut self, at: usize, text: &'static str) {
+        if self.noted.len() >= MAX_REPAIRS {
             self.more += 1;
-            return;
+        } else {
+            self.noted.push((at, text));
         }
-        let problem = Problem::new(code::XML_REPAIRED, text).warning();
-        self.repairs.push(problem.at(Place::of_offset(self.source, at)));
     }
 
     fn run(&mut self) {
@@ -235,6 +250,8 @@ impl<'a> Repair<'a> {
 
 /// Whether a legal reference follows the `&`.
 fn is_reference(rest: &str) -> bool {
+    // No legal reference is longer, zeros piled up aside.
+    let rest = rest.get(..rest.floor_char_boundary(LONGEST_REFERENCE)).unwrap_or(rest);
     let Some((name, _)) = rest.split_once(';') else { return false };
     let number =
         |digits: &str, radix| u32::from_str_radix(digits, radix).ok().and_then(char::from_u32).is_some_and(is_char);

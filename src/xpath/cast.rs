@@ -7,7 +7,7 @@ use super::{
 use crate::document::{Decimal, DecimalError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AtomicType {
+pub(crate) enum AtomicType {
     AnyAtomic,
     Untyped,
     String,
@@ -44,7 +44,27 @@ pub(super) const TYPES: &[(&str, AtomicType)] = &[
 
 impl AtomicType {
     pub fn name(self) -> &'static str {
-        TYPES.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
+        self.qualified_name().trim_start_matches("xs:")
+    }
+
+    /// The name with its prefix.
+    pub fn qualified_name(self) -> &'static str {
+        match self {
+            Self::AnyAtomic => "xs:anyAtomicType",
+            Self::Untyped => "xs:untypedAtomic",
+            Self::String => "xs:string",
+            Self::Boolean => "xs:boolean",
+            Self::Numeric => "xs:numeric",
+            Self::Integer => "xs:integer",
+            Self::Decimal => "xs:decimal",
+            Self::Double => "xs:double",
+            Self::Date => "xs:date",
+            Self::Time => "xs:time",
+            Self::DateTime => "xs:dateTime",
+            Self::Duration => "xs:duration",
+            Self::YearMonth => "xs:yearMonthDuration",
+            Self::DayTime => "xs:dayTimeDuration",
+        }
     }
 
     /// Whether values can be cast to it.

@@ -2,8 +2,8 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{Date, DateTime, Duration, Time};
-use crate::document::{Decimal, Document, NodeId};
+use super::{Array, Date, DateTime, Duration, Gregorian, Map, Time, cast::AtomicType};
+use crate::document::{Decimal, Document, NodeId, QName};
 
 /// One item of a sequence (XDM 3.1 §2.1).
 #[derive(Clone, Debug)]
@@ -30,6 +30,49 @@ pub enum Item {
     DateTime(DateTime),
     /// `xs:duration` and the two types derived from it.
     Duration(Duration),
+    /// `xs:float`.
+    Float(f32),
+    /// `xs:anyURI`.
+    Uri(Arc<str>),
+    /// `xs:hexBinary` and `xs:base64Binary`.
+    Binary(BinaryKind, Arc<[u8]>),
+    /// `xs:gYear`, `xs:gYearMonth`, `xs:gMonth`, `xs:gMonthDay` and `xs:gDay`.
+    Gregorian(Gregorian),
+    /// `xs:QName`.
+    QName(Arc<Qualified>),
+    /// A value of a type derived by restriction from `xs:string`, `xs:integer` or `xs:dateTime` (`xs:token`, `xs:long`).
+    Derived(Arc<Derived>),
+    /// A map (XDM 3.1 §2.7.2).
+    Map(Arc<Map>),
+    /// An array (XDM 3.1 §2.7.3).
+    Array(Arc<Array>),
+}
+
+/// How the bytes of an [`Item::Binary`] are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BinaryKind {
+    /// `xs:hexBinary`.
+    Hex,
+    /// `xs:base64Binary`.
+    Base64,
+}
+
+/// An `xs:QName`: the expanded name, and the prefix it was written with.
+#[derive(Clone, Debug)]
+pub struct Qualified {
+    /// The expanded name.
+    pub name: QName,
+    /// The prefix; empty for none.
+    pub prefix: Arc<str>,
+}
+
+/// A value of a derived type.
+#[derive(Clone, Debug)]
+pub struct Derived {
+    /// The derived type.
+    pub(super) of: AtomicType,
+    /// The value as one of its primitive (or integer) type; never derived itself.
+    pub(super) base: Item,
 }
 
 impl Item {
@@ -43,6 +86,15 @@ impl Item {
     #[must_use]
     pub fn integer(value: usize) -> Self {
         Self::Integer(Decimal::from(i64::try_from(value).unwrap_or(i64::MAX)))
+    }
+
+    /// The item without its derived type: what it calculates and compares as.
+    #[must_use]
+    pub fn base(&self) -> &Self {
+        match self {
+            Self::Derived(derived) => &derived.base,
+            other => other,
+        }
     }
 
     /// The name of the item's type, for messages: `xs:integer`, `node()`.
@@ -60,14 +112,23 @@ impl Item {
             Self::Time(_) => "xs:time",
             Self::DateTime(_) => "xs:dateTime",
             Self::Duration(duration) => duration.type_name(),
+            Self::Float(_) => "xs:float",
+            Self::Uri(_) => "xs:anyURI",
+            Self::Binary(BinaryKind::Hex, _) => "xs:hexBinary",
+            Self::Binary(BinaryKind::Base64, _) => "xs:base64Binary",
+            Self::Gregorian(value) => value.type_name(),
+            Self::QName(_) => "xs:QName",
+            Self::Derived(derived) => derived.of.qualified_name(),
+            Self::Map(_) => "map(*)",
+            Self::Array(_) => "array(*)",
         }
     }
 }
 
-/// Whether an item is an `xs:integer`, `xs:decimal` or `xs:double`. Nodes are not; see [`Item::type_name`].
+/// Whether an item is a number of any type. Nodes are not; see [`Item::type_name`].
 #[must_use]
 pub fn is_numeric(item: &Item) -> bool {
-    matches!(item, Item::Integer(_) | Item::Decimal(_) | Item::Double(_))
+    matches!(item.base(), Item::Integer(_) | Item::Decimal(_) | Item::Double(_) | Item::Float(_))
 }
 
 /// The item's string value (F&O 3.1 §2.3, §19.1.2): a node's text as written, a number in canonical form.
@@ -86,6 +147,34 @@ pub fn string_of<'a>(item: &'a Item, documents: &[&'a Document]) -> Cow<'a, str>
         Item::Time(value) => Cow::Owned(value.to_string()),
         Item::DateTime(value) => Cow::Owned(value.to_string()),
         Item::Duration(value) => Cow::Owned(value.to_string()),
+        Item::Float(value) => Cow::Owned(double_text(f64::from(*value))),
+        Item::Uri(text) => Cow::Borrowed(text),
+        Item::Binary(kind, bytes) => Cow::Owned(binary_text(*kind, bytes)),
+        Item::Gregorian(value) => Cow::Owned(value.to_string()),
+        Item::QName(name) if name.prefix.is_empty() => Cow::Borrowed(&name.name.local),
+        Item::QName(name) => Cow::Owned(format!("{}:{}", name.prefix, name.name.local)),
+        Item::Derived(derived) => string_of(&derived.base, documents),
+        // Neither has a string value: a caller that needs one refuses them before (FOTY0014).
+        Item::Map(_) | Item::Array(_) => Cow::Borrowed(""),
+    }
+}
+
+fn binary_text(kind: BinaryKind, bytes: &[u8]) -> String {
+    match kind {
+        BinaryKind::Hex => bytes.iter().map(|byte| format!("{byte:02X}")).collect(),
+        BinaryKind::Base64 => {
+            const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+            let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+            for three in bytes.chunks(3) {
+                let bits =
+                    three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+                for place in 0..4 {
+                    let digit = (bits >> (18 - 6 * place)) & 63;
+                    text.push(if place <= three.len() { char::from(DIGITS[digit as usize]) } else { '=' });
+                }
+            }
+            text
+        }
     }
 }
 

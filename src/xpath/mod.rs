@@ -14,6 +14,7 @@
 mod ast;
 mod cast;
 mod code;
+mod collection;
 mod compile;
 mod evaluate;
 mod failure;
@@ -33,11 +34,12 @@ mod tests;
 mod value;
 
 pub use code::CODES;
+pub use collection::{Array, Map};
 pub use failure::Failure;
 pub use formula::Formula;
 pub use frame::{Budget, CodeAnswer, Frame, Host, Trace, TraceEvent, Variables};
 pub use function::{Function, functions, is_reserved};
-pub use item::{Item, is_numeric, string_of};
+pub use item::{BinaryKind, Derived, Item, Qualified, is_numeric, string_of};
 pub use scope::{Binding, Scope, SourceModel, Symbols, TypeRef};
-pub use temporal::{Date, DateTime, Duration, DurationKind, Time};
+pub use temporal::{Date, DateTime, Duration, DurationKind, Gregorian, GregorianKind, Time};
 pub use value::Value;

@@ -310,6 +310,7 @@ fn type_of(item: &Item) -> AtomicType {
         Item::Duration(Duration { kind: DurationKind::YearMonth, .. }) => AtomicType::YearMonth,
         Item::Duration(Duration { kind: DurationKind::DayTime, .. }) => AtomicType::DayTime,
         Item::Duration(_) => AtomicType::Duration,
+        _ => AtomicType::AnyAtomic,
     }
 }
 

@@ -63,6 +63,60 @@ impl Duration {
     }
 }
 
+/// Which type a [`Gregorian`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GregorianKind {
+    /// `xs:gYear`.
+    Year,
+    /// `xs:gYearMonth`.
+    YearMonth,
+    /// `xs:gMonth`.
+    Month,
+    /// `xs:gMonthDay`.
+    MonthDay,
+    /// `xs:gDay`.
+    Day,
+}
+
+/// A part of a date that comes again (XSD 1.0 part 2 §3.2.10–3.2.14). The parts it has not are those of 1972-12-31.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gregorian {
+    /// Its type.
+    pub kind: GregorianKind,
+    /// Year, month and day.
+    pub day: civil::Date,
+    /// Minutes east of UTC.
+    pub offset: Option<i16>,
+}
+
+impl Gregorian {
+    pub(super) fn type_name(self) -> &'static str {
+        match self.kind {
+            GregorianKind::Year => "xs:gYear",
+            GregorianKind::YearMonth => "xs:gYearMonth",
+            GregorianKind::Month => "xs:gMonth",
+            GregorianKind::MonthDay => "xs:gMonthDay",
+            GregorianKind::Day => "xs:gDay",
+        }
+    }
+}
+
+/// `2013`, `2013-06`, `--06`, `--06-18`, `---18`, with the zone when there is one.
+impl fmt::Display for Gregorian {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.day.year() < 0 { "-" } else { "" };
+        let (year, month, day) = (self.day.year().unsigned_abs(), self.day.month(), self.day.day());
+        match self.kind {
+            GregorianKind::Year => write!(f, "{sign}{year:04}")?,
+            GregorianKind::YearMonth => write!(f, "{sign}{year:04}-{month:02}")?,
+            GregorianKind::Month => write!(f, "--{month:02}")?,
+            GregorianKind::MonthDay => write!(f, "--{month:02}-{day:02}")?,
+            GregorianKind::Day => write!(f, "---{day:02}")?,
+        }
+        zone(f, self.offset)
+    }
+}
+
 fn zone(f: &mut fmt::Formatter<'_>, offset: Option<i16>) -> fmt::Result {
     match offset {
         None => Ok(()),

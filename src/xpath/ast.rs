@@ -131,7 +131,7 @@ pub(super) enum Step {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Occurrence {
+pub(crate) enum Occurrence {
     One,
     Optional,
     Any,
@@ -143,6 +143,26 @@ pub(super) enum ItemTest {
     Item,
     Kind(Test),
     Atomic(Named),
+    /// `map(*)`, or the types of keys and values.
+    Map(Option<(Named, Box<SequenceType>)>),
+    /// `array(*)`, or the type of every member.
+    Array(Option<Box<SequenceType>>),
+    /// `function(*)`, or the types of the parameters and of the result.
+    Function(Option<(Vec<SequenceType>, Box<SequenceType>)>),
+}
+
+/// A function's declared parameter: `$name as type`, its default left out.
+#[derive(Clone, Debug)]
+pub(super) struct Declared {
+    pub name: Arc<str>,
+    pub of: SequenceType,
+}
+
+/// A function's declaration: `name($parameter as type, …) as type`.
+#[derive(Clone, Debug)]
+pub(super) struct Declaration {
+    pub parameters: Vec<Declared>,
+    pub result: SequenceType,
 }
 
 /// A sequence type; no item test is `empty-sequence()`.

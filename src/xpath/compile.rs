@@ -7,9 +7,11 @@ use super::{
     ast::{Axis, AxisStep, Expr, ExprKind, ItemTest, Lexical, Named, SequenceType, Span, Step, Test},
     cast::{AtomicType, TYPES},
     code,
-    function::{self, Yields, pattern},
+    conversion::surely_fits,
+    function::{self, Function, Yields, pattern},
     item::Item,
     op::{AxisOp, ItemTypeTest, NodeTest, Op, OpKind, Predicate, StepOp, TypeTest},
+    signature::Parameter,
 };
 use crate::{
     base::{Code, Place, Problem, suggest},
@@ -294,9 +296,7 @@ impl<'a> Compiler<'a> {
     fn sequence_type(&mut self, written: &SequenceType, span: Span) -> Option<TypeTest> {
         let item = match &written.item {
             None => None,
-            Some(ItemTest::Item) => Some(ItemTypeTest::Item),
-            Some(ItemTest::Atomic(name)) => Some(ItemTypeTest::Atomic(self.atomic_type(name)?)),
-            Some(ItemTest::Kind(test)) => Some(ItemTypeTest::Node(self.node_test(test, Kind::Element, span)?)),
+            Some(test) => Some(self.item_type(test, span)?),
         };
         let text = match &written.item {
             Some(ItemTest::Atomic(name)) => name.name.to_string(),
@@ -304,6 +304,27 @@ impl<'a> Compiler<'a> {
             Some(_) => "as written".to_owned(),
         };
         Some(TypeTest { item, occurrence: written.occurrence, text: text.into() })
+    }
+
+    fn item_type(&mut self, written: &ItemTest, span: Span) -> Option<ItemTypeTest> {
+        Some(match written {
+            ItemTest::Item => ItemTypeTest::Item,
+            ItemTest::Atomic(name) => ItemTypeTest::Atomic(self.atomic_type(name)?),
+            ItemTest::Kind(test) => ItemTypeTest::Node(self.node_test(test, Kind::Element, span)?),
+            ItemTest::Map(None) => ItemTypeTest::Map(None),
+            ItemTest::Map(Some((key, value))) => {
+                let key = self.atomic_type(key)?;
+                ItemTypeTest::Map(Some((key, Box::new(self.sequence_type(value, span)?))))
+            }
+            ItemTest::Array(None) => ItemTypeTest::Array(None),
+            ItemTest::Array(Some(member)) => ItemTypeTest::Array(Some(Box::new(self.sequence_type(member, span)?))),
+            ItemTest::Function(None) => ItemTypeTest::Function(None),
+            ItemTest::Function(Some((parameters, result))) => {
+                let parameters: Option<Vec<_>> =
+                    parameters.iter().map(|parameter| self.sequence_type(parameter, span)).collect();
+                ItemTypeTest::Function(Some((parameters?, Box::new(self.sequence_type(result, span)?))))
+            }
+        })
     }
 
     fn call(&mut self, name: &Named, arguments: &[Expr], context: Static) -> Option<(OpKind, Static)> {
@@ -356,7 +377,8 @@ impl<'a> Compiler<'a> {
             Yields::Other => Static::Unknown,
             Yields::First => types.first().copied().unwrap_or(Static::Unknown),
         };
-        Some((OpKind::Call { function, arguments: ops, pattern }, known))
+        let conversions = conversions(function, &ops);
+        Some((OpKind::Call { function, arguments: ops, conversions, pattern }, known))
     }
 
     fn constructor(&mut self, name: &Named, mut ops: Vec<Op>) -> Option<(OpKind, Static)> {
@@ -677,6 +699,19 @@ impl<'a> Compiler<'a> {
             None => format!("Q{{{}}}{}", name.namespace, name.local),
         }
     }
+}
+
+/// What the arguments of a call must be converted to, where that can change or refuse anything.
+fn conversions(function: &Function, arguments: &[Op]) -> Box<[Option<&'static Parameter>]> {
+    let Some(signature) = function.types() else { return Box::default() };
+    let needed = |(at, op): (usize, &Op)| {
+        let parameter = signature.parameter(at)?;
+        (!surely_fits(op, parameter.of)).then_some(parameter)
+    };
+    let mut needed: Vec<_> = arguments.iter().enumerate().map(needed).collect();
+    let used = needed.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    needed.truncate(used);
+    needed.into()
 }
 
 fn nothing(span: Span) -> Typed {

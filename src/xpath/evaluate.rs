@@ -3,7 +3,8 @@
 use super::{
     Failure, Frame, Item, Value,
     ast::{NodeComparison, Occurrence, SetOperation},
-    cast::cast,
+    cast::{AtomicType, cast},
+    conversion::convert,
     function::Call,
     op::{ItemTypeTest, Op, OpKind, Predicate, TypeTest},
     operate::{arithmetic, general_comparison, number, value_comparison},
@@ -186,10 +187,16 @@ impl Run<'_> {
                 }
                 value
             }
-            OpKind::Call { function, arguments, pattern } => {
+            OpKind::Call { function, arguments, conversions, pattern } => {
                 let mut values = Vec::with_capacity(arguments.len());
-                for argument in arguments {
-                    values.push(self.eval(argument, focus)?);
+                for (index, argument) in arguments.iter().enumerate() {
+                    let value = self.eval(argument, focus)?;
+                    values.push(match conversions.get(index) {
+                        Some(Some(parameter)) => {
+                            convert(self.frame, value, parameter).map_err(|failure| (failure, argument.span.start))?
+                        }
+                        _ => value,
+                    });
                 }
                 let work: usize = values.iter().map(Value::len).sum();
                 self.frame.budget.take(work as u64).map_err(at)?;
@@ -281,15 +288,39 @@ impl Run<'_> {
             Occurrence::Any => true,
             Occurrence::Some => !value.is_empty(),
         };
-        count
-            && value.items().iter().all(|item| match item_test {
-                ItemTypeTest::Item => true,
-                ItemTypeTest::Atomic(atomic) => atomic.covers(item),
-                ItemTypeTest::Node(test) => match item {
-                    Item::Node(document, node) => self.node_matches(*document, *node, test),
-                    _ => false,
-                },
-            })
+        count && value.items().iter().all(|item| self.item_matches(item, item_test))
+    }
+
+    fn item_matches(&self, item: &Item, test: &ItemTypeTest) -> bool {
+        match (test, item) {
+            (ItemTypeTest::Item, _) => true,
+            (ItemTypeTest::Atomic(_), Item::Map(_) | Item::Array(_)) => false,
+            (ItemTypeTest::Atomic(atomic), _) => atomic.covers(item),
+            (ItemTypeTest::Node(test), Item::Node(document, node)) => self.node_matches(*document, *node, test),
+            (ItemTypeTest::Map(None) | ItemTypeTest::Function(None), Item::Map(_)) => true,
+            (ItemTypeTest::Array(None) | ItemTypeTest::Function(None), Item::Array(_)) => true,
+            (ItemTypeTest::Map(Some((key, value))), Item::Map(map)) => {
+                map.entries().all(|(found, of)| key.covers(found) && self.matches_type(of, value))
+            }
+            (ItemTypeTest::Array(Some(member)), Item::Array(array)) => {
+                array.iter().all(|found| self.matches_type(found, member))
+            }
+            // a map is a function of any atomic key, an array one of an integer (XPath 3.1 §2.5.6.2)
+            (ItemTypeTest::Function(Some((parameters, result))), Item::Map(map)) => {
+                let [key] = parameters.as_slice() else { return false };
+                key.occurrence == Occurrence::One
+                    && matches!(key.item, Some(ItemTypeTest::Atomic(_)))
+                    && self.matches_type(&Value::Empty, result)
+                    && map.entries().all(|(_, of)| self.matches_type(of, result))
+            }
+            (ItemTypeTest::Function(Some((parameters, result))), Item::Array(array)) => {
+                let [position] = parameters.as_slice() else { return false };
+                position.occurrence == Occurrence::One
+                    && matches!(position.item, Some(ItemTypeTest::Atomic(AtomicType::Integer)))
+                    && array.iter().all(|found| self.matches_type(found, result))
+            }
+            _ => false,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod cast;
 mod code;
 mod collection;
 mod compile;
+mod conversion;
 mod evaluate;
 mod failure;
 mod formula;
@@ -28,6 +29,7 @@ mod operate;
 mod parser;
 mod path;
 mod scope;
+mod signature;
 mod temporal;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use super::{
     ast::{Arithmetic, Axis, Comparison, NodeComparison, Occurrence, SetOperation, Span},
     cast::AtomicType,
     function::{Function, pattern::Pattern},
+    signature::Parameter,
 };
 use crate::document::Kind;
 
@@ -60,6 +61,8 @@ pub(super) enum OpKind {
     Call {
         function: &'static Function,
         arguments: Vec<Op>,
+        /// What each argument is converted to; shorter than `arguments` when the rest needs no conversion.
+        conversions: Box<[Option<&'static Parameter>]>,
         pattern: Option<Arc<Pattern>>,
     },
     Path {
@@ -114,4 +117,10 @@ pub(super) enum ItemTypeTest {
     Item,
     Node(NodeTest),
     Atomic(AtomicType),
+    /// The type of the keys and of the values.
+    Map(Option<(AtomicType, Box<TypeTest>)>),
+    /// The type of the members.
+    Array(Option<Box<TypeTest>>),
+    /// The types of the parameters and of the result.
+    Function(Option<(Vec<TypeTest>, Box<TypeTest>)>),
 }

@@ -2,8 +2,8 @@
 
 use super::{
     ast::{
-        Arithmetic, Axis, AxisStep, Comparison, Expr, ExprKind, ItemTest, Lexical, Named, NodeComparison, Occurrence,
-        SequenceType, SetOperation, Span, Step, Test,
+        Arithmetic, Axis, AxisStep, Comparison, Declaration, Declared, Expr, ExprKind, ItemTest, Lexical, Named,
+        NodeComparison, Occurrence, SequenceType, SetOperation, Span, Step, Test,
     },
     lexer::{SyntaxError, Token, tokens},
 };
@@ -31,6 +31,16 @@ pub(super) fn parse(text: &str) -> Parsed<Expr> {
     match parser.peek() {
         Token::End => Ok(expr),
         _ => Err(parser.unexpected("an operator or the end of the formula")),
+    }
+}
+
+/// Parses a function's declaration, as F&O 3.1 writes signatures.
+pub(super) fn declaration(text: &str) -> Parsed<Declaration> {
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
+    let declaration = parser.declaration()?;
+    match parser.peek() {
+        Token::End => Ok(declaration),
+        _ => Err(parser.unexpected("the end of the signature")),
     }
 }
 
@@ -618,24 +628,12 @@ impl Parser {
     }
 
     fn sequence_type(&mut self) -> Parsed<SequenceType> {
-        let item = match self.peek().clone() {
-            Token::Name(Lexical::Plain(word)) if self.ahead_is(1, "(") => {
-                self.at += 2;
-                match &*word {
-                    "empty-sequence" => {
-                        self.expect(")")?;
-                        return Ok(SequenceType { item: None, occurrence: Occurrence::Any });
-                    }
-                    "item" => {
-                        self.expect(")")?;
-                        ItemTest::Item
-                    }
-                    word if is_kind(word) => ItemTest::Kind(self.kind_test(word)?),
-                    _ => return Err(self.unexpected("a type")),
-                }
-            }
-            _ => ItemTest::Atomic(self.name("a type")?),
-        };
+        if self.is_word("empty-sequence") && self.ahead_is(1, "(") {
+            self.at += 2;
+            self.expect(")")?;
+            return Ok(SequenceType { item: None, occurrence: Occurrence::Any });
+        }
+        let item = self.nested(Self::item_type)?;
         let occurrence = if self.eat("?") {
             Occurrence::Optional
         } else if self.eat("*") {
@@ -646,6 +644,72 @@ impl Parser {
             Occurrence::One
         };
         Ok(SequenceType { item: Some(item), occurrence })
+    }
+
+    fn item_type(&mut self) -> Parsed<ItemTest> {
+        if self.eat("(") {
+            let inner = self.nested(Self::item_type)?;
+            self.expect(")")?;
+            return Ok(inner);
+        }
+        let word = match (self.ahead_word(0), self.ahead_is(1, "(")) {
+            (Some(word), true) => word.to_owned(),
+            _ => return self.name("a type").map(ItemTest::Atomic),
+        };
+        let start = self.at;
+        self.at += 2;
+        let item = match &*word {
+            "item" => ItemTest::Item,
+            "map" if self.eat("*") => ItemTest::Map(None),
+            "map" => {
+                let key = self.name("the type of the keys")?;
+                self.expect(",")?;
+                ItemTest::Map(Some((key, Box::new(self.sequence_type()?))))
+            }
+            "array" if self.eat("*") => ItemTest::Array(None),
+            "array" => ItemTest::Array(Some(Box::new(self.sequence_type()?))),
+            "function" if self.eat("*") => ItemTest::Function(None),
+            "function" => {
+                let mut parameters = Vec::new();
+                while !self.eat(")") {
+                    if !parameters.is_empty() {
+                        self.expect(",")?;
+                    }
+                    parameters.push(self.sequence_type()?);
+                }
+                self.expect_word("as")?;
+                return Ok(ItemTest::Function(Some((parameters, Box::new(self.sequence_type()?)))));
+            }
+            word if is_kind(word) => return self.kind_test(word).map(ItemTest::Kind),
+            _ => {
+                self.at = start;
+                return Err(self.unexpected("a type"));
+            }
+        };
+        self.expect(")")?;
+        Ok(item)
+    }
+
+    /// `name($parameter as type := default, …) as type`.
+    fn declaration(&mut self) -> Parsed<Declaration> {
+        self.name("the function's name")?;
+        self.expect("(")?;
+        let mut parameters = Vec::new();
+        while !self.eat(")") {
+            if !parameters.is_empty() {
+                self.expect(",")?;
+            }
+            self.expect("$")?;
+            let name = self.name("a parameter's name")?.name.local().clone();
+            self.expect_word("as")?;
+            let of = self.sequence_type()?;
+            if self.eat(":=") {
+                self.single()?;
+            }
+            parameters.push(Declared { name, of });
+        }
+        self.expect_word("as")?;
+        Ok(Declaration { parameters, result: self.sequence_type()? })
     }
 }
 

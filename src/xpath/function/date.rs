@@ -225,7 +225,7 @@ pub(super) const TABLE: &[Function] = &[
         doc: "The date written after a picture: `[Y0001]` year, `[M01]` month, `[D01]` day, `[MNn]` month name, `[F]` weekday.",
         examples: &[
             ("format-date(xs:date('2013-06-08'), '[Y0001]-[M01]-[D01]')", "2013-06-08"),
-            ("format-date('2013-06-08', '[D].[M].[Y01]')", "8.6.13"),
+            ("format-date(xs:date('2013-06-08'), '[D].[M].[Y01]')", "8.6.13"),
             ("format-date(xs:date('2013-06-08'), '[Y]年[M]月[D]日')", "2013年6月8日"),
         ],
         yields: Other,

@@ -83,7 +83,7 @@ pub(super) const TABLE: &[Function] = &[
     Function {
         name: "sum",
         arity: (1, 2),
-        signature: "sum($values as xs:anyAtomicType*, $zero := 0) as xs:anyAtomicType?",
+        signature: "sum($values as xs:anyAtomicType*, $zero as xs:anyAtomicType? := 0) as xs:anyAtomicType?",
         doc: "The exact sum; 0, or the second argument, when there are no values.",
         examples: &[("sum((0.1, 0.2))", "0.3"), ("sum(())", "0")],
         yields: Other,

@@ -24,7 +24,7 @@ pub(super) const TABLE: &[Function] = &[
     Function {
         name: "concat",
         arity: (2, MANY),
-        signature: "concat($value1, $value2, …) as xs:string",
+        signature: "concat($value1 as xs:anyAtomicType?, $value2 as xs:anyAtomicType?, …) as xs:string",
         doc: "The texts of the values, one after the other; empty ones count as nothing.",
         examples: &[("concat('A', 1, (), 'z')", "A1z")],
         yields: Other,
@@ -190,7 +190,7 @@ pub(super) const TABLE: &[Function] = &[
     Function {
         name: "replace",
         arity: (3, 4),
-        signature: "replace($text as xs:string?, $pattern as xs:string, $by as xs:string, $flags) as xs:string",
+        signature: "replace($text as xs:string?, $pattern as xs:string, $by as xs:string, $flags as xs:string) as xs:string",
         doc: "The text with every match of a regular expression replaced; `$1` is the first group.",
         examples: &[("replace('20130618', '^(\\d{4})(\\d\\d)(\\d\\d)$', '$1-$2-$3')", "2013-06-18")],
         yields: Other,

@@ -5,7 +5,6 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to people")]
 
-mod case;
 mod check;
 mod context;
 mod demo;
@@ -18,6 +17,7 @@ mod send;
 mod settings;
 mod simulate;
 mod split;
+mod test;
 
 use std::process::ExitCode;
 
@@ -74,7 +74,7 @@ enum Command {
     /// Map one document and print the result.
     Map(map::Arguments),
     /// Run the cases beside the mappings.
-    Test(case::Arguments),
+    Test(test::Arguments),
     /// Send files to a running hub.
     Send(send::Arguments),
     /// Look at messages: list, show, counts, verify.
@@ -114,7 +114,7 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => run::run(&common, &arguments).await,
             Command::Check(arguments) => check::check(&common, &arguments),
             Command::Map(arguments) => map::map_file(&common, &arguments),
-            Command::Test(arguments) => case::test(&common, &arguments),
+            Command::Test(arguments) => test::test(&common, &arguments).await,
             Command::Send(arguments) => send::send(&common, &arguments).await,
             Command::Messages(command) => messages::messages(&common, &command).await,
             Command::Simulate(arguments) => simulate::simulate(&common, &arguments).await,

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, sync::Arc};
 
 use super::{
-    Ends, Environment, Mapping, Source, Template, TemplateScope, code,
+    Ends, Environment, Mapping, RuleInfo, RulePlace, Source, Template, TemplateScope, code,
     plan::{Block, Branch, Expression, Field, LiteralKind, OnEmpty, OutputName, Part, Policy, Rule},
     template::Assertion,
 };
@@ -94,6 +94,8 @@ pub(super) struct Compiler<'a> {
     names: Vec<OutputName>,
     /// The fragments being inserted.
     using: Vec<String>,
+    /// Every rule that compiled; one that is inserted several times stands here as often.
+    rules: RefCell<Vec<RuleInfo>>,
 }
 
 impl<'a> Compiler<'a> {
@@ -108,11 +110,15 @@ impl<'a> Compiler<'a> {
             variable_types: vec![None; scope.given.len()],
             names: Vec::new(),
             using: Vec::new(),
+            rules: RefCell::default(),
         }
     }
 
-    pub fn finish(self) -> (Symbols, Vec<OutputName>) {
-        (self.symbols.into_inner(), self.names)
+    pub fn finish(self) -> (Symbols, Vec<OutputName>, Vec<RuleInfo>) {
+        let mut rules = self.rules.into_inner();
+        rules.sort_by(|a, b| a.place.cmp(&b.place));
+        rules.dedup_by(|a, b| a.place == b.place);
+        (self.symbols.into_inner(), self.names, rules)
     }
 
     /// The static type of the document node.
@@ -135,6 +141,8 @@ impl<'a> Compiler<'a> {
             Some(formula) => Expression::Formula(self.formula(formula, node, context)?),
             None => Expression::Literal { text: text.as_str().into(), kind: literal_kind(text, *plain) },
         };
+        let place = RulePlace::of(self.file, node.line, node.column);
+        self.rules.borrow_mut().push(RuleInfo { place, text: text.clone() });
         Some(Rule { value, line: node.line, column: node.column })
     }
 

@@ -42,7 +42,7 @@ pub struct FieldExplanation {
 }
 
 /// A place in a mapping file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct RulePlace {
     /// The file.
     pub file: String,
@@ -50,6 +50,20 @@ pub struct RulePlace {
     pub line: u32,
     /// Column, from 1.
     pub column: u32,
+}
+
+impl RulePlace {
+    /// A place in a file.
+    #[must_use]
+    pub fn of(file: &str, line: u32, column: u32) -> Self {
+        Self { file: file.to_owned(), line, column }
+    }
+}
+
+impl std::fmt::Display for RulePlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
 }
 
 /// A source field that was read.

@@ -10,6 +10,7 @@ mod code;
 mod compile;
 mod explanation;
 mod failure;
+mod observer;
 mod plan;
 mod run;
 mod scope;
@@ -25,6 +26,7 @@ pub use case::{Context, Difference, Expectation, compare, judge};
 pub use code::CODES;
 pub use explanation::{CodeUse, Explanation, FieldExplanation, RulePlace, SourceField, XrefUse};
 pub use failure::{Failure, MissingCode, MissingXref};
+pub use observer::{Evaluation, Evaluations, Observer, ReadNode, Recording, RuleInfo, Usage, UsedRules};
 pub use scope::Answers;
 pub use source::Source;
 pub use template::{Questions, Template, TemplateScope};
@@ -126,11 +128,36 @@ impl Mapping {
         limits: &Limits,
         trace: Option<&mut Explanation>,
     ) -> Result<Document, Failure> {
-        if let Some(explanation) = trace {
+        self.apply_recorded(input, host, limits, Recording { explanation: trace, observer: None })
+    }
+
+    /// The same, with more to record.
+    ///
+    /// # Errors
+    /// Those of [`Self::apply`]; what was recorded until then stays.
+    pub fn apply_recorded(
+        &self,
+        input: &Document,
+        host: &dyn Host,
+        limits: &Limits,
+        mut recording: Recording<'_>,
+    ) -> Result<Document, Failure> {
+        if let Some(explanation) = recording.explanation.as_deref_mut() {
             explanation.mapping = self.template.file().to_string();
             explanation.version = self.hash.to_string();
-            return self.template.apply(input, &[], host, limits, Some(explanation));
         }
-        self.template.apply(input, &[], host, limits, None)
+        self.template.apply(input, &[], host, limits, recording)
+    }
+
+    /// Every formula and literal of the file, in file order, each once.
+    #[must_use]
+    pub fn rules(&self) -> &[RuleInfo] {
+        self.template.rules()
+    }
+
+    /// The rule that makes a field, by the field's path in the output; without one of its own, the block around it.
+    #[must_use]
+    pub fn rule_of(&self, path: &str) -> RulePlace {
+        self.template.rule_of(path)
     }
 }

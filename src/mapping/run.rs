@@ -1,7 +1,7 @@
 //! Runs templates: evaluates rules and writes the output front to back.
 
 use super::{
-    Explanation, Failure, RulePlace, Template, code,
+    Failure, Recording, RulePlace, Template, code,
     explanation::{Noted, explain},
     plan::{Block, Expression, Field, LiteralKind, OnEmpty, Part, Rule},
     scope::{Scope, with_scope},
@@ -66,8 +66,9 @@ impl<'t> Writing<'t> {
         given: &[Value],
         host: &dyn Host,
         limits: &Limits,
-        explanation: Option<&mut Explanation>,
+        recording: Recording<'_>,
     ) -> Result<Document, Failure> {
+        let Recording { explanation, observer } = recording;
         let mut builder = Builder::default();
         let mut names = Vec::with_capacity(template.names.len());
         for output in &template.names {
@@ -90,7 +91,7 @@ impl<'t> Writing<'t> {
         };
         let variables = (template.root.first_slot, template.root.lets.as_slice());
         let (file, symbols) = (&template.file, &template.symbols);
-        with_scope(file, symbols, variables, (input, given), host, limits, |scope| {
+        with_scope(file, symbols, variables, (input, given), (host, observer), limits, |scope| {
             for assertion in &template.assertions {
                 assert(scope, assertion)?;
             }
@@ -233,6 +234,7 @@ impl<'t> Writing<'t> {
             };
             let (shape, canonical) = shaped(text, shape, field.simple.as_ref());
             self.write(scope, field, form, canonical.as_deref().unwrap_or(text), shape, &[])?;
+            scope.wrote_literal(&field.rule);
             return Ok(Came::Written);
         }
         let (value, events) = if self.explaining {
@@ -397,7 +399,7 @@ impl<'t> Writing<'t> {
                 Expression::Formula(formula) => Some(formula.text().to_owned()),
                 Expression::Literal { .. } => None,
             };
-            let rule = RulePlace { file: self.template.file.to_string(), line: rule.line, column: rule.column };
+            let rule = RulePlace::of(&self.template.file, rule.line, rule.column);
             self.noted.push(Noted { node, rule, formula, events: events.to_vec() });
         }
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Failure, MissingCode, MissingXref,
+    Failure, MissingCode, MissingXref, Observer, RulePlace, Usage,
     plan::{Expression, LiteralKind, Rule},
 };
 use crate::{
@@ -27,6 +27,7 @@ pub(super) struct Shared<'a> {
     given: &'a [Value],
     binding: Binding,
     host: &'a dyn Host,
+    observer: Option<&'a dyn Observer>,
     budget: Budget,
     /// The traces being recorded, innermost last; empty when nothing is explained.
     traces: RefCell<Vec<Rc<Trace>>>,
@@ -58,7 +59,7 @@ pub(super) fn with_scope<T>(
     symbols: &Symbols,
     (first_slot, lets): (usize, &[Rule]),
     (document, given): (&Document, &[Value]),
-    host: &dyn Host,
+    (host, observer): (&dyn Host, Option<&dyn Observer>),
     limits: &Limits,
     go: impl FnOnce(&Scope<'_>) -> T,
 ) -> T {
@@ -69,6 +70,7 @@ pub(super) fn with_scope<T>(
         documents,
         given,
         host,
+        observer,
         budget: Budget::new(limits.evaluation_steps),
         traces: RefCell::default(),
         codes: RefCell::default(),
@@ -106,10 +108,61 @@ impl<'r> Scope<'r> {
     }
 
     pub fn evaluate(&self, rule: &Rule) -> Result<Value, xpath::Failure> {
+        if self.shared.observer.is_none() {
+            return self.compute(rule);
+        }
+        let (value, events) = self.recorded(rule);
+        // Whoever records around this sees what it would have seen.
+        if let Some(outer) = self.shared.traces.borrow().last() {
+            events.into_iter().for_each(|event| outer.push(event));
+        }
+        value
+    }
+
+    fn compute(&self, rule: &Rule) -> Result<Value, xpath::Failure> {
         let trace = self.shared.traces.borrow().last().cloned();
         match &rule.value {
             Expression::Formula(formula) => formula.evaluate(&self.frame(trace.as_deref())),
             Expression::Literal { text, .. } => Ok(Item::String(text.clone()).into()),
+        }
+    }
+
+    fn tell(
+        &self,
+        observer: &dyn Observer,
+        rule: &Rule,
+        value: &Result<Value, xpath::Failure>,
+        mut events: Vec<TraceEvent>,
+    ) {
+        let formula = match &rule.value {
+            Expression::Formula(formula) => Some(formula.text()),
+            Expression::Literal { .. } => None,
+        };
+        for item in value.iter().flat_map(Value::items) {
+            if let Item::Node(document, node) = item
+                && self
+                    .shared
+                    .documents
+                    .get(usize::from(*document))
+                    .is_some_and(|tree| tree.elements(*node).next().is_none())
+            {
+                events.push(TraceEvent::Read { document: *document, node: *node });
+            }
+        }
+        observer.used(&Usage {
+            rule: RulePlace::of(self.shared.file, rule.line, rule.column),
+            formula,
+            value: value.as_ref(),
+            item: self.item,
+            events: &events,
+            documents: &self.shared.documents,
+        });
+    }
+
+    /// Tells that a literal is written, which needs no evaluation.
+    pub fn wrote_literal(&self, rule: &Rule) {
+        if let Some(observer) = self.shared.observer {
+            self.tell(observer, rule, &Ok(Value::Empty), Vec::new());
         }
     }
 
@@ -146,9 +199,13 @@ impl<'r> Scope<'r> {
     fn recorded(&self, rule: &Rule) -> (Result<Value, xpath::Failure>, Vec<TraceEvent>) {
         let trace = Rc::new(Trace::default());
         self.shared.traces.borrow_mut().push(trace.clone());
-        let value = self.evaluate(rule);
+        let value = self.compute(rule);
         self.shared.traces.borrow_mut().pop();
-        (value, trace.take())
+        let events = trace.take();
+        if let Some(observer) = self.shared.observer {
+            self.tell(observer, rule, &value, events.clone());
+        }
+        (value, events)
     }
 
     pub fn rule_place(&self, rule: &Rule) -> Place {

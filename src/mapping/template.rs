@@ -3,9 +3,9 @@
 use std::{cell::RefCell, sync::Arc};
 
 use super::{
-    Environment, Explanation, Failure,
+    Environment, Failure, Recording, RuleInfo, RulePlace,
     compile::Compiler,
-    plan::{Block, OutputName, Rule},
+    plan::{Block, Field, OutputName, Part, Rule},
     run::Writing,
     scope::{Answers, with_scope},
 };
@@ -46,6 +46,7 @@ pub struct Template {
     pub(super) names: Vec<OutputName>,
     pub(super) root: Block,
     pub(super) assertions: Vec<Assertion>,
+    pub(super) rules: Vec<RuleInfo>,
 }
 
 impl Template {
@@ -76,8 +77,8 @@ impl Template {
         let mut root = compiler.root(output);
         root.lets.splice(0..0, lets);
         root.first_slot = scope.given.len();
-        let (symbols, names) = compiler.finish();
-        Self { file: file.clone(), symbols, names, root, assertions }
+        let (symbols, names, rules) = compiler.finish();
+        Self { file: file.clone(), symbols, names, root, assertions, rules }
     }
 
     /// The file it is from.
@@ -96,9 +97,57 @@ impl Template {
         given: &[Value],
         host: &dyn Host,
         limits: &Limits,
-        trace: Option<&mut Explanation>,
+        recording: Recording<'_>,
     ) -> Result<Document, Failure> {
-        Writing::run(self, input, given, host, limits, trace)
+        Writing::run(self, input, given, host, limits, recording)
+    }
+
+    /// The rule that makes a field, by the field's path in the output; without one of its own, the block around it.
+    #[must_use]
+    pub fn rule_of(&self, path: &str) -> RulePlace {
+        let steps: Vec<&str> = path
+            .split('/')
+            .filter(|step| !step.is_empty())
+            .map(|step| step.split('[').next().unwrap_or_default())
+            .map(|step| step.rsplit(':').next().unwrap_or_default())
+            .collect();
+        let (line, column) = rule_below(self, &self.root, &steps).unwrap_or((self.root.line, self.root.column));
+        RulePlace::of(&self.file, line, column)
+    }
+
+    /// Every formula and literal of the file, in file order, each once.
+    #[must_use]
+    pub fn rules(&self) -> &[RuleInfo] {
+        &self.rules
+    }
+}
+
+/// The rule a path leads to below a block: the deepest one found.
+fn rule_below(template: &Template, block: &Block, steps: &[&str]) -> Option<(u32, u32)> {
+    let (step, deeper) = steps.split_first()?;
+    let place = |rule: &Rule| (rule.line, rule.column);
+    if let Some(attribute) = step.strip_prefix('@') {
+        let named = |field: &&Field| &*template.names[field.name].name.local == attribute;
+        return block.attributes.iter().find(named).map(|field| place(&field.rule));
+    }
+    let named = |part: &&Part| part.name().is_some_and(|name| &*template.names[name].name.local == *step);
+    let found = block.parts.iter().filter(named).find_map(|part| rule_in(template, part, deeper));
+    let copied =
+        || block.parts.iter().find_map(|part| if let Part::Copy(rule) = part { Some(place(rule)) } else { None });
+    found.or_else(copied)
+}
+
+fn rule_in(template: &Template, part: &Part, deeper: &[&str]) -> Option<(u32, u32)> {
+    match part {
+        Part::Field(field) => Some((field.rule.line, field.rule.column)),
+        Part::Block { block, .. } => {
+            let own = block.text.as_ref().map_or((block.line, block.column), |text| (text.rule.line, text.rule.column));
+            rule_below(template, block, deeper).or(Some(own))
+        }
+        Part::Choice { branches, .. } => {
+            branches.iter().flat_map(|branch| &branch.parts).find_map(|part| rule_in(template, part, deeper))
+        }
+        Part::Copy(_) => None,
     }
 }
 
@@ -127,7 +176,7 @@ impl Questions {
         let root_type = compiler.root_type();
         let lets = lets.map(|lets| compiler.lets(lets, root_type)).unwrap_or_default();
         let rules = questions.into_iter().filter_map(|question| compiler.rule(question, root_type)).collect();
-        let (symbols, _) = compiler.finish();
+        let (symbols, ..) = compiler.finish();
         Self { file: file.clone(), symbols, first_slot: scope.given.len(), lets, rules }
     }
 
@@ -143,8 +192,14 @@ impl Questions {
         limits: &Limits,
         use_answers: impl FnOnce(&Answers<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        with_scope(&self.file, &self.symbols, (self.first_slot, &self.lets), (document, given), host, limits, |scope| {
-            use_answers(&Answers::new(scope, &self.rules))
-        })
+        with_scope(
+            &self.file,
+            &self.symbols,
+            (self.first_slot, &self.lets),
+            (document, given),
+            (host, None),
+            limits,
+            |scope| use_answers(&Answers::new(scope, &self.rules)),
+        )
     }
 }

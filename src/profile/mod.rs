@@ -23,7 +23,7 @@ pub use simulator::{Health, ReplyValues, Requirement, SimulatedReply, SimulatedR
 use crate::{
     base::{Limits, Problem, Problems},
     document::Document,
-    mapping::{Failure, Template},
+    mapping::{Failure, Recording, Template},
     schema::Model,
     xpath::Host,
 };
@@ -144,7 +144,7 @@ impl Profile {
     /// When a formula of the envelope fails.
     pub fn wrap(&self, document: &Document, host: &dyn Host, limits: &Limits) -> Result<Document, Failure> {
         match &self.envelope {
-            Some(envelope) => envelope.apply(document, &[], host, limits, None),
+            Some(envelope) => envelope.apply(document, &[], host, limits, Recording::default()),
             None => Ok(document.clone()),
         }
     }

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::{
     Common, Exit, Failed,
     context::{self, TrialHost},
+    difference::{Blame, Groups, shown},
     outcome::{out, print_json, problem_json, show_problems},
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     catalog::{Catalog, System},
     document::Document,
     format::{Charset, Layout, ReadOptions, Syntax, WriteOptions, read, write},
-    mapping::{Explanation, Failure, Mapping},
+    mapping::{Difference, Environment, Evaluations, Explanation, FORMAT, Failure, Mapping, Recording, compare},
     pipeline::{Facts, RunHost},
 };
 
@@ -30,6 +31,8 @@ use crate::{
     used.\nAn entity without a cross reference is taken to have the same id in the target system.\n\nExamples:\n  \
     crossdock map examples/dealer-group/messages/order-1.xml --mapping u8/hub-sales-order-to-saleorder\n  \
     crossdock map order.json --mapping u8/hub-sales-order-to-saleorder --explain\n  \
+    crossdock map order.json --mapping u8/hub-sales-order-to-saleorder --trace\n  \
+    crossdock map order.xml --mapping u8/hub-sales-order-to-saleorder --diff old/hub-sales-order-to-saleorder.yaml\n  \
     crossdock map order.xml --mapping u8/hub-sales-order-to-saleorder --system u8-east --envelope --raw > out.xml"
 )]
 pub struct Arguments {
@@ -47,6 +50,12 @@ pub struct Arguments {
     /// Print, for every output field, its source fields, its rule and the code-table rows used.
     #[arg(long)]
     explain: bool,
+    /// Print every evaluation: the formula, its place, what it gave, the fields it read.
+    #[arg(long, conflicts_with = "explain")]
+    trace: bool,
+    /// Run an older mapping file too, and print the fields that differ, by the rules behind them.
+    #[arg(long, value_name = "OLD", conflicts_with_all = ["explain", "trace", "envelope", "raw"])]
+    diff: Option<PathBuf>,
     /// Put the partner's envelope around the document.
     #[arg(long)]
     envelope: bool,
@@ -83,17 +92,33 @@ pub fn map_file(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> 
     let system = target(&catalog, &mapping, &document, arguments.system.as_deref())?;
     let setup = system.as_ref().map(|system| RunHost::new(&catalog, &facts, system, &()));
     let host = TrialHost::new(context.as_ref(), setup);
+    if let Some(old) = &arguments.diff {
+        let old = compile(&catalog, old)?;
+        return diff(common, &old, &mapping, &|mapping, explanation| {
+            mapping.apply(&document, &host, &limits, Some(explanation))
+        });
+    }
     let mut explanation = arguments.explain.then(Explanation::default);
-    let mapped = mapping.apply(&document, &host, &limits, explanation.as_mut()).and_then(|mapped| {
+    let evaluations = arguments.trace.then(Evaluations::default);
+    let recording = Recording {
+        explanation: explanation.as_mut(),
+        observer: evaluations.as_ref().map(|evaluations| evaluations as _),
+    };
+    let mapped = mapping.apply_recorded(&document, &host, &limits, recording).and_then(|mapped| {
         match (arguments.envelope, catalog.profile_of(mapping.to())) {
             (true, Some(profile)) => profile.wrap(&mapped, &host, &limits),
             _ => Ok(mapped),
         }
     });
+    if let Some(evaluations) = evaluations {
+        // Also of a run that failed: that is when it is wanted.
+        show_trace(common, &mapping, evaluations)?;
+    }
     let mapped = match mapped {
+        Ok(_) if arguments.trace => return Ok(Exit::Ok),
         Ok(mapped) => mapped,
         Err(failure) => {
-            if common.json {
+            if common.json && !arguments.trace {
                 let listed: Vec<_> = failure.problems().iter().map(problem_json).collect();
                 print_json(&json!({"ok": false, "problems": listed}));
             } else {
@@ -220,6 +245,114 @@ fn show(common: &Common, explanation: &Explanation) -> Result<(), Failed> {
         }
         for xref in &field.xrefs {
             out(format_args!("    xref    {} {} → {}", xref.entity, xref.id, xref.result.as_deref().unwrap_or("none")));
+        }
+    }
+    Ok(())
+}
+
+/// Compiles a mapping file that is no part of the content.
+fn compile(catalog: &Catalog, path: &Path) -> Result<Mapping, Failed> {
+    let file: Arc<str> = path.to_string_lossy().into();
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failed::new(Exit::NotFound, format!("{file}: {error}")))?;
+    let compiled = Mapping::ends(&text, &file).and_then(|ends| {
+        let (source, target) = (catalog.model(&ends.from).cloned(), catalog.model(&ends.to).cloned());
+        let environment =
+            Environment { source: source.as_deref(), target: target.as_deref(), ..Environment::default() };
+        Mapping::compile(&text, &file, &environment)
+    });
+    compiled.map_err(|problems| {
+        show_problems(&problems.0);
+        Failed::new(Exit::Problems, format!("{file} has errors"))
+    })
+}
+
+/// Runs two versions of a mapping and shows the fields in which their documents differ.
+fn diff(
+    common: &Common,
+    old: &Mapping,
+    new: &Mapping,
+    apply: &dyn Fn(&Mapping, &mut Explanation) -> Result<Document, Failure>,
+) -> Result<Exit, Failed> {
+    let (mut old_origins, mut origins) = (Explanation::default(), Explanation::default());
+    let (before, after) = (apply(old, &mut old_origins), apply(new, &mut origins));
+    let differences = match (&before, &after) {
+        (Ok(before), Ok(after)) => compare(before, after),
+        _ => lines(&before, &after),
+    };
+    // What the new one does not make any more is the old one's rule.
+    let (gone, other): (Vec<_>, Vec<_>) = differences.into_iter().partition(|difference| difference.actual.is_none());
+    let mut groups = Groups::default();
+    let blame = Blame { mapping: new, explanation: &origins, failure: after.as_ref().err() };
+    groups.add(new, blame.all(other), "new");
+    let blame = Blame { mapping: old, explanation: &old_origins, failure: None };
+    groups.add(old, blame.all(gone), "old");
+    let groups = groups.into_vec();
+    let count: usize = groups.iter().map(|group| group.differences.len()).sum();
+    if common.json {
+        let listed = groups.iter().map(|group| {
+            let mut value = group.head_json();
+            value["differences"] = group
+                .differences
+                .iter()
+                .map(|(found, _)| json!({"path": found.path, "old": found.expected, "new": found.actual}))
+                .collect();
+            value
+        });
+        print_json(&json!({
+            "old": {"mapping": **old.file(), "version": old.content_hash().to_string()},
+            "new": {"mapping": **new.file(), "version": new.content_hash().to_string()},
+            "differences": count,
+            "rules": listed.collect::<Vec<_>>(),
+        }));
+    } else {
+        for group in &groups {
+            out(format_args!("{}", group.title()));
+            for (difference, _) in &group.differences {
+                out(format_args!("    {}", shown(difference, ("old", "new"))));
+            }
+        }
+        out(format_args!("{count} fields differ"));
+    }
+    Ok(if count == 0 { Exit::Ok } else { Exit::Problems })
+}
+
+/// How two runs differ of which at least one stopped.
+fn lines(before: &Result<Document, Failure>, after: &Result<Document, Failure>) -> Vec<Difference> {
+    let text = |result: &Result<Document, Failure>| match result {
+        Ok(_) => "a document".to_owned(),
+        Err(failure) => failure.lines().join("; "),
+    };
+    let (before, after) = (text(before), text(after));
+    if before == after {
+        return Vec::new();
+    }
+    vec![Difference { path: "problems".to_owned(), expected: Some(before), actual: Some(after) }]
+}
+
+fn show_trace(common: &Common, mapping: &Mapping, evaluations: Evaluations) -> Result<(), Failed> {
+    let evaluations = evaluations.into_vec();
+    if common.json {
+        let listed = serde_json::to_value(&evaluations).map_err(|error| Failed::new(Exit::Failed, error))?;
+        print_json(&json!({
+            "format": FORMAT,
+            "mapping": **mapping.file(),
+            "version": mapping.content_hash().to_string(),
+            "evaluations": listed,
+        }));
+        return Ok(());
+    }
+    for evaluation in &evaluations {
+        let gave = match (&evaluation.value, &evaluation.failure) {
+            (Some(value), _) => format!("→ {value}"),
+            (None, failure) => format!("failed: {}", failure.as_deref().unwrap_or_default()),
+        };
+        out(format_args!("{}  ={}  {gave}", evaluation.rule, evaluation.formula));
+        if let Some(context) = evaluation.context.as_ref().filter(|context| *context != "/") {
+            out(format_args!("    at    {context}"));
+        }
+        for read in &evaluation.reads {
+            out(format_args!("    read  {} = '{}'", read.path, read.value));
         }
     }
     Ok(())

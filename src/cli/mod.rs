@@ -8,6 +8,7 @@
 mod check;
 mod context;
 mod demo;
+mod difference;
 mod explain;
 mod map;
 mod messages;

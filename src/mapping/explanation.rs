@@ -7,15 +7,27 @@ use crate::{
     xpath::TraceEvent,
 };
 
-/// The origin of every field of one output document. The serialized form is stable.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// The form of serialized explanations and traces. It grows when a key is renamed, removed or means something else; keys
+/// may be added without.
+pub const FORMAT: u32 = 1;
+
+/// The origin of every field of one output document. The serialized form is stable, see `docs/reference/explain-json.md`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
+    /// [`FORMAT`].
+    pub format: u32,
     /// The mapping file.
     pub mapping: String,
     /// SHA-256 of the mapping file.
     pub version: String,
     /// One entry per output field, in output order.
     pub fields: Vec<FieldExplanation>,
+}
+
+impl Default for Explanation {
+    fn default() -> Self {
+        Self { format: FORMAT, mapping: String::new(), version: String::new(), fields: Vec::new() }
+    }
 }
 
 /// The origin of one output field.

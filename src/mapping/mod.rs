@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 pub use case::{Context, Difference, Expectation, compare, judge};
 pub use code::CODES;
-pub use explanation::{CodeUse, Explanation, FieldExplanation, RulePlace, SourceField, XrefUse};
+pub use explanation::{CodeUse, Explanation, FORMAT, FieldExplanation, RulePlace, SourceField, XrefUse};
 pub use failure::{Failure, MissingCode, MissingXref};
 pub use observer::{Evaluation, Evaluations, Observer, ReadNode, Recording, RuleInfo, Usage, UsedRules};
 pub use scope::Answers;

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use super::{Context, Environment, Expectation, Explanation, Failure, Mapping, compare, judge};
+use super::{Context, Environment, Evaluations, Expectation, Explanation, Failure, Mapping, Recording, compare, judge};
 use crate::{
     base::Limits,
     document::Document,
@@ -428,4 +428,31 @@ fn a_compiled_mapping_is_shared_by_threads() {
     shared::<Mapping>();
     shared::<crate::profile::Profile>();
     shared::<crate::profile::Simulator>();
+}
+
+#[test]
+fn the_page_of_explanations_shows_what_they_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/reference/explain-json.md")).unwrap();
+    let block = |language: &str, title: &str| {
+        let start = page.find(title).unwrap_or_else(|| panic!("{title}"));
+        let fence = format!("```{language}\n");
+        let start = start + page[start..].find(&fence).unwrap() + fence.len();
+        page[start..start + page[start..].find("```").unwrap()].to_owned()
+    };
+    let (mapping, order) = (block("yaml", "The mapping"), block("xml", "The document"));
+    let mapping = Mapping::compile(&mapping, &"order.yaml".into(), &Environment::default()).unwrap();
+    let host = Context::parse(&block("yaml", "The context"), &"context.yaml".into()).unwrap();
+    let document = xml(order.trim_end());
+    let (mut explanation, evaluations) = (Explanation::default(), Evaluations::default());
+    let recording = Recording { explanation: Some(&mut explanation), observer: Some(&evaluations) };
+    mapping.apply_recorded(&document, &host, &Limits::default(), recording).unwrap();
+    let parsed = |title: &str| serde_json::from_str::<serde_json::Value>(&block("json", title)).unwrap();
+    let shown = serde_json::to_value(&explanation).unwrap();
+    assert_eq!(shown, parsed("## Explanation"), "{shown:#}");
+    let shown = serde_json::json!({
+        "format": super::FORMAT, "mapping": "order.yaml", "version": mapping.content_hash().to_string(),
+        "evaluations": evaluations.into_vec(),
+    });
+    assert_eq!(shown, parsed("## Trace"), "{shown:#}");
 }

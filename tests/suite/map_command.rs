@@ -151,3 +151,69 @@ fn an_order_that_cannot_be_mapped_ends_with_the_reasons() {
     let ran = crossdock(&["map", malformed, "--mapping", MAPPING]).expect(7);
     assert!(ran.talk.contains("bad-malformed.xml:6:"), "{}", ran.talk);
 }
+
+#[test]
+fn the_trace_shows_each_evaluation_with_its_place_value_and_reads() {
+    let trace = map(&["--trace", "--json"]).expect(0).json();
+    assert_eq!(trace["format"], 1);
+    let evaluations = trace["evaluations"].as_array().expect("a list");
+    assert!(evaluations.len() > 100, "{}", evaluations.len());
+    let of = |formula: &str| evaluations.iter().filter(|one| one["formula"] == formula).collect::<Vec<_>>();
+    let department = of("code('department', $order/Department)");
+    assert_eq!(department.len(), 1);
+    assert_eq!((department[0]["value"].as_str(), department[0]["items"].as_u64()), (Some("'XS01'"), Some(1)));
+    assert_eq!(department[0]["reads"][0]["path"], "/SalesOrder/Department");
+    assert_eq!(department[0]["reads"][0]["value"], "销售一部");
+    let lines = of("round($money * TaxRate div 100, 2)");
+    assert_eq!(lines.len(), 4, "once a line, though two rules ask for it");
+    assert_eq!(lines[2]["context"], "/SalesOrder/Line[3]");
+    assert_eq!(lines[2]["value"], "84.9");
+    let at = |formula: &str| evaluations.iter().position(|one| one["formula"] == formula).expect("evaluated");
+    assert!(at("SalesOrder") < at("code('department', $order/Department)"), "variables come before their use");
+    let plain = map(&["--trace"]).expect(0).text();
+    for expected in [
+        "hub-sales-order-to-saleorder.yaml:26:17  =code('department', $order/Department)  → 'XS01'",
+        "    read  /SalesOrder/Department = '销售一部'",
+    ] {
+        assert!(plain.contains(expected), "{expected}\n{plain}");
+    }
+}
+
+#[test]
+fn the_trace_of_a_document_that_cannot_be_mapped_ends_with_what_failed() {
+    let unmapped = "examples/dealer-group/messages/order-unmapped-code.xml";
+    let trace = crossdock(&["map", unmapped, "--mapping", MAPPING, "--trace", "--json"]).expect(7).json();
+    let evaluations = trace["evaluations"].as_array().expect("a list");
+    let failed: Vec<_> = evaluations.iter().filter(|one| !one["failure"].is_null()).collect();
+    assert!(!failed.is_empty() && failed.iter().all(|one| one["value"].is_null()), "{failed:#?}");
+}
+
+#[test]
+fn two_versions_of_a_mapping_are_compared_by_the_rules_that_differ() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let old = folder.path().join("old.yaml");
+    let text =
+        std::fs::read_to_string(crate::support::root().join(format!("mappings/{MAPPING}.yaml"))).expect("a text");
+    let before = text
+        .replace("quantity: =Quantity\n", "quantity: =Quantity + 1\n")
+        .replace("      memo: =$order/Note\n", "      memo: \"old\"\n");
+    assert_ne!(before, text);
+    std::fs::write(&old, &before).expect("written");
+    let old = old.to_str().expect("a path");
+    let ran = map(&["--diff", old, "--json"]).expect(7).json();
+    let rules = ran["rules"].as_array().expect("a list");
+    let of = |text: &str| rules.iter().find(|rule| rule["text"] == text).unwrap_or_else(|| panic!("{text}: {ran:#}"));
+    let quantity = of("=Quantity");
+    assert_eq!(quantity["count"], 4, "one group for all lines");
+    assert_eq!(
+        quantity["differences"][0],
+        serde_json::json!({
+            "path": "/saleorder/body/entry[1]/quantity", "old": "2", "new": "1"
+        })
+    );
+    assert_eq!(rules.len(), 2, "{ran:#}");
+    let plain = map(&["--diff", old]).expect(7).text();
+    assert!(plain.contains("=Quantity\n    /saleorder/body/entry[1]/quantity: old `2`, new `1`"), "{plain}");
+    std::fs::write(old, &text).expect("written");
+    assert!(map(&["--diff", old]).expect(0).text().contains("0 fields differ"));
+}

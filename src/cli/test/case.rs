@@ -20,13 +20,12 @@ use crate::{
     catalog::Catalog,
     cli::{
         context,
+        difference::{Blame, Mismatch},
         map::{in_file, input},
     },
     document::Document,
     format::{Layout, ReadOptions, Syntax, WriteOptions, read, write},
-    mapping::{
-        Context, Difference, Expectation, Explanation, Failure, Mapping, Recording, RulePlace, UsedRules, judge,
-    },
+    mapping::{Context, Difference, Expectation, Explanation, Failure, Recording, UsedRules, judge},
 };
 
 /// A case as found on disk.
@@ -45,14 +44,6 @@ impl Case {
     pub fn mapping(&self) -> &str {
         self.context.as_ref().map_or("", |context| &context.mapping)
     }
-}
-
-/// A field that is not as expected.
-pub struct Mismatch {
-    /// The field and both values.
-    pub difference: Difference,
-    /// The rule that made it or should have; none where no rule has to do with it.
-    pub rule: Option<RulePlace>,
 }
 
 /// How a case ended.
@@ -92,18 +83,10 @@ impl Ran {
         match &self.verdict {
             Verdict::Passed | Verdict::Updated => Vec::new(),
             Verdict::Broken(problems) => problems.clone(),
-            Verdict::Differs(mismatches) => mismatches.iter().map(Mismatch::line).collect(),
+            Verdict::Differs(mismatches) => {
+                mismatches.iter().map(|mismatch| mismatch.line(("expected", "got"))).collect()
+            }
         }
-    }
-}
-
-impl Mismatch {
-    fn line(&self) -> String {
-        let side =
-            |text: &Option<String>| text.as_ref().map_or_else(|| "nothing".to_owned(), |text| format!("`{text}`"));
-        let Difference { path, expected, actual } = &self.difference;
-        let rule = self.rule.as_ref().map_or_else(String::new, |rule| format!(" ({rule})"));
-        format!("{path}: expected {}, got {}{rule}", side(expected), side(actual))
     }
 }
 
@@ -194,8 +177,8 @@ impl Runs<'_> {
         // Only now, as it costs: which rule made what.
         let mut explanation = Explanation::default();
         drop(mapping.apply(&document, context, self.limits, Some(&mut explanation)));
-        let places = Places { mapping, explanation: &explanation, failure: result.as_ref().err() };
-        Ok(Verdict::Differs(places.blame(differences)))
+        let blame = Blame { mapping, explanation: &explanation, failure: result.as_ref().err() };
+        Ok(Verdict::Differs(blame.all(differences)))
     }
 
     /// In what a result differs from the expectation beside the case.
@@ -251,48 +234,4 @@ fn update(folder: &Path, result: &Result<Document, Failure>) -> Result<(), Vec<S
     let shown = |path: &Path, error: std::io::Error| vec![format!("{}: {error}", path.display())];
     fs::write(&path, bytes).map_err(|error| shown(&path, error))?;
     stale.map_or(Ok(()), |path| fs::remove_file(&path).map_err(|error| shown(&path, error)))
-}
-
-/// Finds the rules behind fields.
-pub struct Places<'a> {
-    /// The mapping that ran last.
-    pub mapping: &'a Mapping,
-    /// Where its fields came from; empty when it stopped.
-    pub explanation: &'a Explanation,
-    /// Why it stopped.
-    pub failure: Option<&'a Failure>,
-}
-
-impl Places<'_> {
-    /// The rule behind each difference. A path may have an envelope's elements in front.
-    #[must_use]
-    pub fn blame(&self, differences: Vec<Difference>) -> Vec<Mismatch> {
-        let problems = self.failure.map(Failure::problems).unwrap_or_default();
-        let mut stops = problems.iter().map(|problem| &problem.place);
-        let rule = |difference: &Difference| {
-            if difference.path == "problems" {
-                difference.actual.as_ref()?;
-                let place = stops.next()?;
-                return Some(RulePlace::of(place.file.as_deref()?, place.line, place.column));
-            }
-            Some(self.rule(&difference.path))
-        };
-        let mut rule = rule;
-        differences.into_iter().map(|difference| Mismatch { rule: rule(&difference), difference }).collect()
-    }
-
-    /// The rule behind one field.
-    fn rule(&self, path: &str) -> RulePlace {
-        let wanted = plain(path);
-        let made = self.explanation.fields.iter().find(|field| {
-            let known = plain(&field.path);
-            wanted == known || wanted.ends_with(&known)
-        });
-        made.map_or_else(|| self.mapping.rule_of(path), |field| field.rule.clone())
-    }
-}
-
-/// A path without the numbers that only one writer of paths gives.
-fn plain(path: &str) -> String {
-    path.replace("[1]", "")
 }

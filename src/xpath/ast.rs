@@ -96,6 +96,8 @@ pub(super) enum Axis {
     AncestorOrSelf,
     FollowingSibling,
     PrecedingSibling,
+    Following,
+    Preceding,
 }
 
 /// A node test as written.
@@ -107,13 +109,22 @@ pub(super) enum Test {
     AnyLocal(Arc<str>),
     /// `*:n`
     AnyNamespace(Arc<str>),
+    /// `Q{uri}*`
+    AnyBraced(Arc<str>),
     Node,
     Text,
     Comment,
     Instruction(Option<Arc<str>>),
-    Element(Option<Lexical>),
-    Attribute(Option<Lexical>),
-    Document,
+    /// Name and type.
+    Element(Option<Lexical>, Option<Named>),
+    /// Name and type.
+    Attribute(Option<Lexical>, Option<Named>),
+    /// `document-node()`, or the test of its only element.
+    Document(Option<Box<Test>>),
+    /// `namespace-node()`: there are none.
+    Namespace,
+    /// `schema-element(…)`, `schema-attribute(…)`: nothing is declared.
+    Schema(Named),
 }
 
 #[derive(Clone, Debug)]
@@ -163,6 +174,19 @@ pub(super) struct Declared {
 pub(super) struct Declaration {
     pub parameters: Vec<Declared>,
     pub result: SequenceType,
+}
+
+/// What a lookup asks for (XPath 3.1 §3.11.3).
+#[derive(Clone, Debug)]
+pub(super) enum Key {
+    /// `?name`
+    Name(Arc<str>),
+    /// `?1`
+    Position(Decimal),
+    /// `?*`
+    All,
+    /// `?(…)`
+    Expr(Box<Expr>),
 }
 
 /// A sequence type; no item test is `empty-sequence()`.
@@ -231,4 +255,14 @@ pub(super) enum ExprKind {
         steps: Vec<Step>,
     },
     Filter(Box<Expr>, Vec<Expr>),
+    /// `map {key: value, …}`
+    MapOf(Vec<(Expr, Expr)>),
+    /// `[member, …]`
+    ArrayOf(Vec<Expr>),
+    /// `array {…}`: each item a member.
+    ArrayFrom(Box<Expr>),
+    /// `input?key`; without input, of the context item.
+    Lookup(Option<Box<Expr>>, Key),
+    /// `$map('key')`, `$array(1)`
+    Invoke(Box<Expr>, Vec<Expr>),
 }

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::{
     Scope, TypeRef, Value,
-    ast::{Axis, AxisStep, Expr, ExprKind, ItemTest, Lexical, Named, SequenceType, Span, Step, Test},
+    ast::{Axis, AxisStep, Expr, ExprKind, ItemTest, Key, Lexical, Named, SequenceType, Span, Step, Test},
     cast::{AtomicType, TYPES},
     code,
     conversion::surely_fits,
@@ -204,6 +204,30 @@ impl<'a> Compiler<'a> {
                 let predicates = self.predicates(predicates, known);
                 (OpKind::Filter(Box::new(input), predicates), known)
             }
+            ExprKind::MapOf(entries) => {
+                let mut pair = |(key, value): &(Expr, Expr)| (self.expr(key, context).0, self.expr(value, context).0);
+                unknown(OpKind::MapOf(entries.iter().map(&mut pair).collect()))
+            }
+            ExprKind::ArrayOf(members) => unknown(OpKind::ArrayOf(self.all(members, context))),
+            ExprKind::ArrayFrom(items) => unknown(OpKind::ArrayFrom(self.boxed(items, context))),
+            ExprKind::Lookup(input, key) => {
+                let span = expr.span;
+                let input = match input {
+                    Some(input) => self.boxed(input, context),
+                    None => Box::new(Op { kind: OpKind::Context, span }),
+                };
+                let constant = |item| Some(Box::new(Op { kind: OpKind::Constant(Value::One(item)), span }));
+                let key = match key {
+                    Key::All => None,
+                    Key::Name(name) => constant(Item::String(name.clone())),
+                    Key::Position(position) => constant(Item::Integer(*position)),
+                    Key::Expr(key) => Some(self.boxed(key, context)),
+                };
+                unknown(OpKind::Lookup(input, key))
+            }
+            ExprKind::Invoke(callee, arguments) => {
+                unknown(OpKind::Invoke(self.boxed(callee, context), self.all(arguments, context)))
+            }
         };
         (folded(Op { kind, span: expr.span }), known)
     }
@@ -335,29 +359,9 @@ impl<'a> Compiler<'a> {
             types.push(known);
             ops.push(op);
         }
-        let local = match &name.name {
-            Lexical::Plain(local) => local,
-            Lexical::Prefixed(prefix, _) if self.is_schema_prefix(prefix) => {
-                return self.constructor(name, ops);
-            }
-            Lexical::Prefixed(prefix, local) => {
-                let declared = self.scope.namespaces.iter().find(|(known, _)| **known == **prefix);
-                if declared.map_or(&**prefix == "fn", |(_, uri)| uri == function::FUNCTIONS) {
-                    local
-                } else {
-                    self.namespace(prefix, name.span)?;
-                    self.unknown_function(name);
-                    return None;
-                }
-            }
-            Lexical::Braced(namespace, local) if &**namespace == function::FUNCTIONS => local,
-            Lexical::Braced(namespace, _) if &**namespace == function::SCHEMA => return self.constructor(name, ops),
-            Lexical::Braced(..) => {
-                self.unknown_function(name);
-                return None;
-            }
-        };
-        if matches!(&**local, "current-group" | "current-grouping-key") {
+        let Some(local) = self.function_name(name)? else { return self.constructor(name, ops) };
+        let local = &*local;
+        if matches!(local, "current-group" | "current-grouping-key") {
             return self.grouping(local, name, ops.len());
         }
         let Some(function) = function::find(local) else {
@@ -379,6 +383,31 @@ impl<'a> Compiler<'a> {
         };
         let conversions = conversions(function, &ops);
         Some((OpKind::Call { function, arguments: ops, conversions, pattern }, known))
+    }
+
+    /// The name a function has in the tables: `count`, `map:get`; none for the constructor of a type.
+    fn function_name(&mut self, name: &Named) -> Option<Option<String>> {
+        let (namespace, local) = match &name.name {
+            Lexical::Plain(local) => return Some(Some(local.to_string())),
+            Lexical::Prefixed(prefix, local) => {
+                let declared = self.scope.namespaces.iter().any(|(known, _)| **known == **prefix);
+                let usual = function::NAMESPACES.iter().find(|(known, _)| **known == **prefix && !declared);
+                match usual {
+                    Some((_, namespace)) => ((*namespace).to_owned(), local),
+                    None => (self.namespace(prefix, name.span)?, local),
+                }
+            }
+            Lexical::Braced(namespace, local) => (namespace.to_string(), local),
+        };
+        match function::NAMESPACES.iter().find(|(_, known)| *known == namespace) {
+            Some(("xs", _)) => Some(None),
+            Some(("fn", _)) => Some(Some(local.to_string())),
+            Some((prefix, _)) => Some(Some(format!("{prefix}:{local}"))),
+            None => {
+                self.unknown_function(name);
+                None
+            }
+        }
     }
 
     fn constructor(&mut self, name: &Named, mut ops: Vec<Op>) -> Option<(OpKind, Static)> {
@@ -584,20 +613,64 @@ impl<'a> Compiler<'a> {
         };
         Some(match test {
             Test::Name(name) => named(self, name, principal)?,
-            Test::Element(Some(name)) => named(self, name, Kind::Element)?,
-            Test::Attribute(Some(name)) => named(self, name, Kind::Attribute)?,
+            Test::Element(name, of) => {
+                let admits = self.admits_untyped(of.as_ref(), false)?;
+                match name {
+                    _ if !admits => NodeTest::Never,
+                    Some(name) => named(self, name, Kind::Element)?,
+                    None => NodeTest::Kind(Kind::Element),
+                }
+            }
+            Test::Attribute(name, of) => {
+                let admits = self.admits_untyped(of.as_ref(), true)?;
+                match name {
+                    _ if !admits => NodeTest::Never,
+                    Some(name) => named(self, name, Kind::Attribute)?,
+                    None => NodeTest::Kind(Kind::Attribute),
+                }
+            }
             Test::AnyName => NodeTest::Kind(principal),
             Test::AnyLocal(prefix) => NodeTest::Namespace(principal, self.namespace(prefix, span)?.into()),
+            Test::AnyBraced(namespace) => NodeTest::Namespace(principal, namespace.clone()),
             Test::AnyNamespace(local) => NodeTest::Local(principal, local.clone()),
             Test::Node => NodeTest::Any,
             Test::Text => NodeTest::Kind(Kind::Text),
             Test::Comment => NodeTest::Kind(Kind::Comment),
             Test::Instruction(None) => NodeTest::Kind(Kind::Instruction),
             Test::Instruction(Some(target)) => NodeTest::Local(Kind::Instruction, target.clone()),
-            Test::Element(None) => NodeTest::Kind(Kind::Element),
-            Test::Attribute(None) => NodeTest::Kind(Kind::Attribute),
-            Test::Document => NodeTest::Kind(Kind::Document),
+            Test::Document(None) => NodeTest::Kind(Kind::Document),
+            Test::Document(Some(element)) => NodeTest::DocumentOf(Box::new(self.node_test(element, principal, span)?)),
+            Test::Namespace => NodeTest::Never,
+            Test::Schema(declaration) => {
+                let text = format!("no schema declares `{}` (XPST0008)", declaration.name);
+                self.report(code::UNKNOWN_TYPE, declaration.span, text, None);
+                return None;
+            }
         })
+    }
+
+    /// Whether nodes, which have no schema type, are of a type (XPath 3.1 §2.5.5.3, §2.5.5.5).
+    fn admits_untyped(&mut self, of: Option<&Named>, attribute: bool) -> Option<bool> {
+        let Some(of) = of else { return Some(true) };
+        let schema = match &of.name {
+            Lexical::Prefixed(prefix, _) => self.is_schema_prefix(prefix),
+            Lexical::Braced(namespace, _) => **namespace == *function::SCHEMA,
+            Lexical::Plain(_) => false,
+        };
+        match &**of.name.local() {
+            "anyType" if schema => return Some(true),
+            "untyped" if schema => return Some(!attribute),
+            "anySimpleType" | "anyAtomicType" | "untypedAtomic" if schema => return Some(attribute),
+            known if schema && TYPES.iter().any(|(name, _)| *name == known) => return Some(false),
+            _ => {}
+        }
+        if let Lexical::Prefixed(prefix, _) = &of.name
+            && !schema
+        {
+            self.namespace(prefix, of.span)?;
+        }
+        self.report(code::UNKNOWN_TYPE, of.span, format!("type `{}` is not known (XPST0008)", of.name), None);
+        None
     }
 
     /// What a step leads to; reports it when no document of the source type has it.

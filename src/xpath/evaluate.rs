@@ -4,10 +4,12 @@ use super::{
     Failure, Frame, Item, Value,
     ast::{NodeComparison, Occurrence, SetOperation},
     cast::{AtomicType, cast},
+    collection::atomized,
     conversion::convert,
     function::Call,
+    is_numeric,
     op::{ItemTypeTest, Op, OpKind, Predicate, TypeTest},
-    operate::{arithmetic, general_comparison, number, value_comparison},
+    operate::{Number, arithmetic, general_comparison, number, value_comparison},
 };
 use crate::document::{Decimal, NodeId};
 
@@ -47,14 +49,14 @@ impl Run<'_> {
                 items.into()
             }
             OpKind::Range(from, to) => {
-                let (from, to) = (self.eval(from, focus)?, self.eval(to, focus)?);
+                let (from, to) = (self.atom(from, focus)?, self.atom(to, focus)?);
                 self.range(&from, &to).map_err(at)?
             }
             OpKind::Arithmetic(operation, left, right) => {
-                let (left, right) = (self.eval(left, focus)?, self.eval(right, focus)?);
+                let (left, right) = (self.atom(left, focus)?, self.atom(right, focus)?);
                 arithmetic(self.frame, *operation, &left, &right).map_err(at)?
             }
-            OpKind::Negate(input) => match self.eval(input, focus)? {
+            OpKind::Negate(input) => match self.atom(input, focus)? {
                 Value::Empty => Value::Empty,
                 value => {
                     let item = only(&value).map_err(at)?;
@@ -62,16 +64,16 @@ impl Run<'_> {
                     Value::One(value.map(Decimal::negate, |double| -double).item())
                 }
             },
-            OpKind::Plus(input) => match self.eval(input, focus)? {
+            OpKind::Plus(input) => match self.atom(input, focus)? {
                 Value::Empty => Value::Empty,
                 value => Value::One(number(self.frame, only(&value).map_err(at)?).map_err(at)?.item()),
             },
             OpKind::Value(comparison, left, right) => {
-                let (left, right) = (self.eval(left, focus)?, self.eval(right, focus)?);
+                let (left, right) = (self.atom(left, focus)?, self.atom(right, focus)?);
                 value_comparison(self.frame, *comparison, &left, &right).map_err(at)?
             }
             OpKind::General(comparison, left, right) => {
-                let (left, right) = (self.eval(left, focus)?, self.eval(right, focus)?);
+                let (left, right) = (self.atom(left, focus)?, self.atom(right, focus)?);
                 general_comparison(self.frame, *comparison, &left, &right).map_err(at)?.into()
             }
             OpKind::Nodes(comparison, left, right) => {
@@ -106,7 +108,7 @@ impl Run<'_> {
             OpKind::Concat(all) => {
                 let mut joined = String::new();
                 for one in all {
-                    let value = self.eval(one, focus)?;
+                    let value = self.atom(one, focus)?;
                     if !value.is_empty() {
                         let before = joined.len();
                         joined.push_str(&self.frame.text_of(only(&value).map_err(at)?));
@@ -167,11 +169,11 @@ impl Run<'_> {
                 self.frame.budget.take((left.len() + right.len()) as u64).map_err(at)?;
                 combine_sets(*operation, &left, &right).map_err(at)?
             }
-            OpKind::Cast { input, to, optional } => match self.eval(input, focus)? {
+            OpKind::Cast { input, to, optional } => match self.atom(input, focus)? {
                 Value::Empty if *optional => Value::Empty,
                 value => Value::One(cast(self.frame, only(&value).map_err(at)?, *to).map_err(at)?),
             },
-            OpKind::Castable { input, to, optional } => match self.eval(input, focus)? {
+            OpKind::Castable { input, to, optional } => match self.atom(input, focus)? {
                 Value::Empty => (*optional).into(),
                 Value::One(item) => cast(self.frame, &item, *to).is_ok().into(),
                 Value::Many(_) => false.into(),
@@ -207,6 +209,11 @@ impl Run<'_> {
                 }
                 value
             }
+            OpKind::MapOf(entries) => self.map_of(entries, focus, op.span)?,
+            OpKind::ArrayOf(members) => self.array_of(members, focus, op.span)?,
+            OpKind::ArrayFrom(items) => self.array_from(items, focus, op.span)?,
+            OpKind::Lookup(input, key) => self.lookup(input, key.as_deref(), focus, op.span)?,
+            OpKind::Invoke(callee, arguments) => self.invoke(callee, arguments, focus, op.span)?,
             OpKind::Path { rooted, steps } => self.path(op, *rooted, steps, focus)?,
             OpKind::Filter(input, predicates) => {
                 let mut items = match self.eval(input, focus)? {
@@ -218,6 +225,15 @@ impl Run<'_> {
                 items.into()
             }
         })
+    }
+
+    /// The value of an operand that is atomized: arrays are replaced by their members; nodes stay, to be read in place.
+    pub fn atom(&mut self, op: &Op, focus: Focus<'_>) -> Evaluated<Value> {
+        let value = self.eval(op, focus)?;
+        match &value {
+            Value::Empty | Value::One(Item::Node(..) | Item::Untyped(_) | Item::String(_)) => Ok(value),
+            _ => atomized(value).map_err(|failure| (failure, op.span.start)),
+        }
     }
 
     pub fn truth(&mut self, op: &Op, focus: Focus<'_>) -> Evaluated<bool> {
@@ -246,10 +262,13 @@ impl Run<'_> {
             for (index, item) in items.drain(..).enumerate() {
                 let value = self.eval(op, Focus { item: Some(&item), position: index + 1, size })?;
                 let keep = match &value {
-                    Value::One(Item::Integer(position) | Item::Decimal(position)) => {
-                        *position == Decimal::from(i64::try_from(index + 1).unwrap_or(i64::MAX))
-                    }
-                    Value::One(Item::Double(position)) => *position == (index + 1) as f64,
+                    Value::One(item) if is_numeric(item) => match number(self.frame, item) {
+                        Ok(Number::Integer(position) | Number::Decimal(position)) => {
+                            position == Decimal::from(i64::try_from(index + 1).unwrap_or(i64::MAX))
+                        }
+                        Ok(position) => position.to_f64() == (index + 1) as f64,
+                        Err(failure) => return Err((failure, op.span.start)),
+                    },
                     other => other.effective_boolean().map_err(|failure| (failure, op.span.start))?,
                 };
                 if keep {
@@ -266,11 +285,19 @@ impl Run<'_> {
             return Ok(Value::Empty);
         }
         let bound = |value: &Value| {
-            let whole = match number(self.frame, only(value)?)? {
-                super::operate::Number::Integer(value) | super::operate::Number::Decimal(value) => value.to_i64(),
-                super::operate::Number::Double(_) => None,
+            let item = only(value)?;
+            let whole = match item.base() {
+                Item::Integer(whole) => *whole,
+                Item::Node(..) | Item::Untyped(_) => match cast(self.frame, item, AtomicType::Integer)? {
+                    Item::Integer(whole) => whole,
+                    _ => Decimal::ZERO,
+                },
+                other => {
+                    let text = format!("the bounds of `to` must be integers, not of type {}", other.type_name());
+                    return Err(Failure::error("XPTY0004", text));
+                }
             };
-            whole.ok_or_else(|| Failure::error("XPTY0004", "the bounds of `to` must be integers"))
+            whole.to_i64().ok_or(Failure::Budget)
         };
         let (from, to) = (bound(from)?, bound(to)?);
         if from > to {
@@ -346,7 +373,7 @@ fn only_node(value: &Value) -> Result<(u16, NodeId), Failure> {
     }
 }
 
-fn append(items: &mut Vec<Item>, value: Value) {
+pub(super) fn append(items: &mut Vec<Item>, value: Value) {
     match value {
         Value::Empty => {}
         Value::One(item) => items.push(item),

@@ -19,6 +19,8 @@ pub(super) enum Token {
     PrefixStar(Arc<str>),
     /// `*:n`
     StarName(Arc<str>),
+    /// `Q{uri}*`
+    BracedStar(Arc<str>),
     Symbol(&'static str),
     End,
 }
@@ -40,7 +42,7 @@ impl SyntaxError {
 /// Longest first.
 const SYMBOLS: &[&str] = &[
     "::", ":=", "..", "//", "||", "!=", "<=", ">=", "<<", ">>", "=>", "(", ")", "[", "]", ",", ".", "/", "|", "!", "=",
-    "<", ">", "+", "-", "*", "$", "@", "?", "{", "}", ":",
+    "<", ">", "+", "-", "*", "$", "@", "?", "{", "}", ":", "#",
 ];
 
 fn is_name_start(c: char) -> bool {
@@ -235,8 +237,16 @@ impl Lexer<'_> {
         let Some(length) = self.rest().find('}') else {
             return Err(SyntaxError::new("`Q{` without `}`", self.span(start)));
         };
-        let namespace = self.rest()[..length].trim().into();
+        let words: Vec<&str> = self.rest()[..length].split_ascii_whitespace().collect();
+        let namespace = words.join(" ").into();
+        if self.rest()[..length].contains('{') {
+            return Err(SyntaxError::new("`{` inside `Q{…}`", self.span(start)));
+        }
         self.at += length + 1;
+        if self.rest().starts_with('*') {
+            self.at += 1;
+            return Ok(Token::BracedStar(namespace));
+        }
         if !self.rest().starts_with(is_name_start) {
             return Err(SyntaxError::new("a name must follow `Q{…}`", self.span(start)));
         }

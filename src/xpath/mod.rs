@@ -24,6 +24,7 @@ mod frame;
 mod function;
 mod item;
 mod lexer;
+mod lookup;
 mod op;
 mod operate;
 mod parser;

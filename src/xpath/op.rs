@@ -70,6 +70,12 @@ pub(super) enum OpKind {
         steps: Vec<StepOp>,
     },
     Filter(Box<Op>, Vec<Predicate>),
+    MapOf(Vec<(Op, Op)>),
+    ArrayOf(Vec<Op>),
+    ArrayFrom(Box<Op>),
+    /// Without a key, everything.
+    Lookup(Box<Op>, Option<Box<Op>>),
+    Invoke(Box<Op>, Vec<Op>),
 }
 
 #[derive(Clone, Debug)]
@@ -101,6 +107,10 @@ pub(super) enum NodeTest {
     Name(Kind, u32),
     Namespace(Kind, Arc<str>),
     Local(Kind, Arc<str>),
+    /// A document whose only element passes a test.
+    DocumentOf(Box<NodeTest>),
+    /// No node passes.
+    Never,
 }
 
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use super::{
     ast::{
-        Arithmetic, Axis, AxisStep, Comparison, Declaration, Declared, Expr, ExprKind, ItemTest, Lexical, Named,
+        Arithmetic, Axis, AxisStep, Comparison, Declaration, Declared, Expr, ExprKind, ItemTest, Key, Lexical, Named,
         NodeComparison, Occurrence, SequenceType, SetOperation, Span, Step, Test,
     },
     lexer::{SyntaxError, Token, tokens},
@@ -12,6 +12,29 @@ use super::{
 const NESTING: u16 = 26;
 /// Levels the tree may have; a chain of operators makes one each.
 const DEPTH: u16 = 48;
+
+/// Names that cannot be those of functions (XPath 3.1 §A.3).
+const RESERVED: &[&str] = &[
+    "array",
+    "attribute",
+    "comment",
+    "document-node",
+    "element",
+    "empty-sequence",
+    "function",
+    "if",
+    "item",
+    "map",
+    "namespace-node",
+    "node",
+    "processing-instruction",
+    "schema-attribute",
+    "schema-element",
+    "switch",
+    "text",
+    "typeswitch",
+];
+const NO_FUNCTION_ITEMS: &str = "functions as values are not available; call the function by its name";
 
 type Parsed<T> = Result<T, SyntaxError>;
 
@@ -86,9 +109,19 @@ impl Operator {
         }
     }
 
-    /// Comparisons and ranges do not chain (`a < b < c` is an error).
+    /// Comparisons, ranges and operators on types do not chain (`a < b < c` is an error).
     fn chains(self) -> bool {
-        !matches!(self, Self::Value(_) | Self::General(_) | Self::Nodes(_) | Self::Range)
+        !matches!(
+            self,
+            Self::Value(_)
+                | Self::General(_)
+                | Self::Nodes(_)
+                | Self::Range
+                | Self::InstanceOf
+                | Self::Treat
+                | Self::Castable
+                | Self::Cast
+        )
     }
 }
 
@@ -155,6 +188,7 @@ impl Parser {
             Token::Name(name) => format!("found `{name}`"),
             Token::PrefixStar(prefix) => format!("found `{prefix}:*`"),
             Token::StarName(local) => format!("found `*:{local}`"),
+            Token::BracedStar(namespace) => format!("found `Q{{{namespace}}}*`"),
             Token::Symbol(symbol) => format!("found `{symbol}`"),
         };
         SyntaxError::new(format!("expected {wanted}, but {found} (XPST0003)"), self.span())
@@ -378,12 +412,31 @@ impl Parser {
     }
 
     fn arrow(&mut self, left: Expr, start: Span) -> Parsed<Expr> {
+        if self.is("$") || self.is("(") {
+            let callee = Box::new(self.primary()?);
+            self.expect("(")?;
+            let mut arguments = vec![left];
+            arguments.extend(self.arguments()?);
+            let depth = deepest(&arguments).max(callee.depth);
+            return self.node(ExprKind::Invoke(callee, arguments), start, depth);
+        }
         let function = self.name("a function name")?;
+        self.refuse_reserved(&function)?;
         self.expect("(")?;
         let mut arguments = vec![left];
         arguments.extend(self.arguments()?);
         let depth = deepest(&arguments);
         self.node(ExprKind::Call { function, arguments }, start, depth)
+    }
+
+    /// Names that are syntax cannot be called (XPath 3.1 §A.3).
+    fn refuse_reserved(&self, function: &Named) -> Parsed<()> {
+        match &function.name {
+            Lexical::Plain(word) if RESERVED.contains(&&**word) => {
+                Err(SyntaxError::new(format!("`{word}` cannot be called here (XPST0003)"), function.span))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// After `(`: arguments up to and including `)`.
@@ -393,6 +446,9 @@ impl Parser {
             return Ok(arguments);
         }
         loop {
+            if self.is("?") && (self.ahead_is(1, ",") || self.ahead_is(1, ")")) {
+                return Err(SyntaxError::new(NO_FUNCTION_ITEMS, self.span()));
+            }
             arguments.push(self.single()?);
             if self.eat(")") {
                 return Ok(arguments);
@@ -464,7 +520,7 @@ impl Parser {
     fn starts_step(&self) -> bool {
         match self.peek() {
             Token::End => false,
-            Token::Symbol(symbol) => matches!(*symbol, "." | ".." | "@" | "*" | "(" | "$"),
+            Token::Symbol(symbol) => matches!(*symbol, "." | ".." | "@" | "*" | "(" | "$" | "?" | "["),
             _ => true,
         }
     }
@@ -480,12 +536,17 @@ impl Parser {
                 self.at += 1;
                 (Axis::Attribute, self.node_test()?)
             }
-            Token::Symbol("*") | Token::PrefixStar(_) | Token::StarName(_) => (Axis::Child, self.node_test()?),
+            Token::Symbol("*") | Token::PrefixStar(_) | Token::StarName(_) | Token::BracedStar(_) => {
+                (Axis::Child, self.node_test()?)
+            }
+            Token::Name(Lexical::Plain(word)) if word.as_ref() == "namespace" && self.ahead_is(1, "::") => {
+                return Err(SyntaxError::new("the namespace axis is not available (XPST0010)", start));
+            }
             Token::Name(Lexical::Plain(word)) if self.ahead_is(1, "::") => {
                 let Some(axis) = axis_named(&word) else {
                     return Err(SyntaxError::new(
                         format!(
-                            "there is no axis `{word}` here; axes are child, attribute, parent, self, descendant, descendant-or-self, ancestor, ancestor-or-self, following-sibling, preceding-sibling"
+                            "there is no axis `{word}` here; axes are child, attribute, parent, self, descendant, descendant-or-self, ancestor, ancestor-or-self, following-sibling, preceding-sibling, following, preceding"
                         ),
                         start,
                     ));
@@ -494,15 +555,25 @@ impl Parser {
                 (axis, self.node_test()?)
             }
             Token::Name(Lexical::Plain(word)) if self.ahead_is(1, "(") && is_kind(&word) => {
-                let axis = if word.starts_with("attribute") { Axis::Attribute } else { Axis::Child };
-                (axis, self.node_test()?)
+                let attribute = matches!(&*word, "attribute" | "schema-attribute");
+                (if attribute { Axis::Attribute } else { Axis::Child }, self.node_test()?)
             }
-            Token::Name(_) if !self.ahead_is(1, "(") => (Axis::Child, self.node_test()?),
+            Token::Name(Lexical::Plain(word)) if matches!(&*word, "map" | "array") && self.ahead_is(1, "{") => {
+                return self.postfix().map(Step::Expr);
+            }
+            Token::Name(_) if !self.ahead_is(1, "(") && !self.ahead_is(1, "#") => (Axis::Child, self.node_test()?),
             _ => return self.postfix().map(Step::Expr),
         };
         let span = start.to(self.last_span());
         let predicates = self.predicates()?;
-        Ok(Step::Axis(AxisStep { axis, test, span, predicates }))
+        let step = Step::Axis(AxisStep { axis, test, span, predicates });
+        if !self.is("?") {
+            return Ok(step);
+        }
+        // a lookup behind a name: `order?lines` for the members of a JSON document
+        let depth = step_depth(&step);
+        let base = self.node(ExprKind::Path { rooted: false, steps: vec![step] }, start, depth)?;
+        self.postfix_of(base, start).map(Step::Expr)
     }
 
     fn predicates(&mut self) -> Parsed<Vec<Expr>> {
@@ -517,15 +588,81 @@ impl Parser {
     fn postfix(&mut self) -> Parsed<Expr> {
         let start = self.span();
         let base = self.primary()?;
-        let predicates = self.predicates()?;
-        if self.is("?") {
-            return Err(SyntaxError::new("lookups with `?` are not available; use a path", self.span()));
+        self.postfix_of(base, start)
+    }
+
+    /// Predicates, lookups and calls behind an expression.
+    fn postfix_of(&mut self, mut base: Expr, start: Span) -> Parsed<Expr> {
+        loop {
+            base = if self.is("[") {
+                let predicates = self.predicates()?;
+                let depth = deepest(&predicates).max(base.depth);
+                self.node(ExprKind::Filter(Box::new(base), predicates), start, depth)?
+            } else if self.eat("?") {
+                let key = self.key()?;
+                let depth = key_depth(&key).max(base.depth);
+                self.node(ExprKind::Lookup(Some(Box::new(base)), key), start, depth)?
+            } else if self.eat("(") {
+                let arguments = self.arguments()?;
+                let depth = deepest(&arguments).max(base.depth);
+                self.node(ExprKind::Invoke(Box::new(base), arguments), start, depth)?
+            } else {
+                return Ok(base);
+            };
         }
-        if predicates.is_empty() {
-            return Ok(base);
+    }
+
+    /// After `?`.
+    fn key(&mut self) -> Parsed<Key> {
+        let key = match self.peek().clone() {
+            Token::Name(Lexical::Plain(name)) => Key::Name(name),
+            Token::Integer(position) => Key::Position(position),
+            Token::Symbol("*") => Key::All,
+            Token::Symbol("(") => {
+                let inner = self.primary()?;
+                return Ok(Key::Expr(Box::new(inner)));
+            }
+            _ => return Err(self.unexpected("a name, a position, `*` or `(` after `?`")),
+        };
+        self.at += 1;
+        Ok(key)
+    }
+
+    /// After `map {` or `[`: what stands between commas, up to and including the closing sign.
+    fn listed<T>(&mut self, close: &'static str, mut one: impl FnMut(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
+        let mut all = Vec::new();
+        if self.eat(close) {
+            return Ok(all);
         }
-        let depth = deepest(&predicates).max(base.depth);
-        self.node(ExprKind::Filter(Box::new(base), predicates), start, depth)
+        loop {
+            all.push(one(self)?);
+            if self.eat(close) {
+                return Ok(all);
+            }
+            self.expect(",")?;
+        }
+    }
+
+    fn map_of(&mut self, start: Span) -> Parsed<Expr> {
+        self.at += 2;
+        let entries = self.listed("}", |parser| {
+            let key = parser.single()?;
+            parser.expect(":")?;
+            Ok((key, parser.single()?))
+        })?;
+        let depth = entries.iter().map(|(key, value)| key.depth.max(value.depth)).max().unwrap_or(0);
+        self.node(ExprKind::MapOf(entries), start, depth)
+    }
+
+    fn array_from(&mut self, start: Span) -> Parsed<Expr> {
+        self.at += 2;
+        if self.eat("}") {
+            return self.node(ExprKind::ArrayOf(Vec::new()), start, 0);
+        }
+        let inner = self.expr()?;
+        self.expect("}")?;
+        let depth = inner.depth;
+        self.node(ExprKind::ArrayFrom(Box::new(inner)), start, depth)
     }
 
     fn primary(&mut self) -> Parsed<Expr> {
@@ -550,9 +687,32 @@ impl Parser {
                 self.expect(")")?;
                 return Ok(inner);
             }
+            Token::Symbol("?") => {
+                self.at += 1;
+                let key = self.key()?;
+                let depth = key_depth(&key);
+                return self.node(ExprKind::Lookup(None, key), start, depth);
+            }
+            Token::Symbol("[") => {
+                self.at += 1;
+                let members = self.listed("]", Self::single)?;
+                let depth = deepest(&members);
+                return self.node(ExprKind::ArrayOf(members), start, depth);
+            }
+            Token::Name(Lexical::Plain(word)) if self.ahead_is(1, "{") && &*word == "map" => {
+                return self.map_of(start);
+            }
+            Token::Name(Lexical::Plain(word)) if self.ahead_is(1, "{") && &*word == "array" => {
+                return self.array_from(start);
+            }
+            Token::Name(Lexical::Plain(word)) if &*word == "function" && self.ahead_is(1, "(") => {
+                return Err(SyntaxError::new(NO_FUNCTION_ITEMS, start));
+            }
+            Token::Name(_) if self.ahead_is(1, "#") => return Err(SyntaxError::new(NO_FUNCTION_ITEMS, start)),
             Token::Name(name) if self.ahead_is(1, "(") => {
                 self.at += 2;
                 let function = Named { name, span: start };
+                self.refuse_reserved(&function)?;
                 let arguments = self.arguments()?;
                 let depth = deepest(&arguments);
                 return self.node(ExprKind::Call { function, arguments }, start, depth);
@@ -579,6 +739,7 @@ impl Parser {
             Token::Symbol("*") => Test::AnyName,
             Token::PrefixStar(prefix) => Test::AnyLocal(prefix),
             Token::StarName(local) => Test::AnyNamespace(local),
+            Token::BracedStar(namespace) => Test::AnyBraced(namespace),
             Token::Name(Lexical::Plain(word)) if self.ahead_is(1, "(") && is_kind(&word) => {
                 self.at += 2;
                 return self.kind_test(&word);
@@ -596,31 +757,48 @@ impl Parser {
             "node" => Test::Node,
             "text" => Test::Text,
             "comment" => Test::Comment,
-            "document-node" => Test::Document,
+            "namespace-node" => Test::Namespace,
+            "document-node" => match (self.ahead_word(0), self.ahead_is(1, "(")) {
+                (Some(word), true) if matches!(word, "element" | "schema-element") => {
+                    let word = word.to_owned();
+                    self.at += 2;
+                    Test::Document(Some(Box::new(self.kind_test(&word)?)))
+                }
+                _ => Test::Document(None),
+            },
             "processing-instruction" => match self.peek().clone() {
-                Token::Name(name) => {
+                Token::Name(Lexical::Plain(name)) => {
                     self.at += 1;
-                    Test::Instruction(Some(name.local().clone()))
+                    Test::Instruction(Some(name))
                 }
                 Token::String(text) => {
                     self.at += 1;
-                    Test::Instruction(Some(text))
+                    Test::Instruction(Some(text.split_ascii_whitespace().collect::<Vec<_>>().join(" ").into()))
                 }
                 _ => Test::Instruction(None),
             },
+            "schema-element" | "schema-attribute" => Test::Schema(self.name("the name of a declaration")?),
             _ => {
                 let name = match self.peek().clone() {
                     Token::Name(name) => {
                         self.at += 1;
-                        Some(name)
+                        Some(Some(name))
                     }
                     Token::Symbol("*") => {
                         self.at += 1;
-                        None
+                        Some(None)
                     }
                     _ => None,
                 };
-                if word == "attribute" { Test::Attribute(name) } else { Test::Element(name) }
+                let of = if name.is_some() && self.eat(",") { Some(self.name("a type")?) } else { None };
+                if word == "attribute" {
+                    Test::Attribute(name.flatten(), of)
+                } else {
+                    if of.is_some() {
+                        self.eat("?");
+                    }
+                    Test::Element(name.flatten(), of)
+                }
             }
         };
         self.expect(")")?;
@@ -740,8 +918,27 @@ fn any_depth(span: Span) -> Step {
     Step::Axis(AxisStep { axis: Axis::DescendantOrSelf, test: Test::Node, span, predicates: Vec::new() })
 }
 
+fn key_depth(key: &Key) -> u16 {
+    match key {
+        Key::Expr(expr) => expr.depth,
+        Key::Name(_) | Key::Position(_) | Key::All => 0,
+    }
+}
+
 fn is_kind(word: &str) -> bool {
-    matches!(word, "node" | "text" | "comment" | "document-node" | "processing-instruction" | "element" | "attribute")
+    matches!(
+        word,
+        "node"
+            | "text"
+            | "comment"
+            | "document-node"
+            | "processing-instruction"
+            | "element"
+            | "attribute"
+            | "namespace-node"
+            | "schema-element"
+            | "schema-attribute"
+    )
 }
 
 fn axis_named(word: &str) -> Option<Axis> {
@@ -756,6 +953,8 @@ fn axis_named(word: &str) -> Option<Axis> {
         "ancestor-or-self" => Axis::AncestorOrSelf,
         "following-sibling" => Axis::FollowingSibling,
         "preceding-sibling" => Axis::PrecedingSibling,
+        "following" => Axis::Following,
+        "preceding" => Axis::Preceding,
         _ => return None,
     })
 }

@@ -24,6 +24,14 @@ impl Run<'_> {
             NodeTest::Local(kind, local) => {
                 tree.kind(node) == *kind && tree.qname(node).is_some_and(|name| name.local == *local)
             }
+            NodeTest::DocumentOf(test) => {
+                let mut elements = tree.elements(node);
+                tree.kind(node) == Kind::Document
+                    && elements.next().is_some_and(|only| self.node_matches(document, only, test))
+                    && elements.next().is_none()
+                    && !tree.children(node).any(|child| tree.kind(child) == Kind::Text)
+            }
+            NodeTest::Never => false,
         }
     }
 
@@ -169,6 +177,15 @@ impl Run<'_> {
                 if visit(node) {
                     let _ = (node.index() + 1..tree.end(node)).filter_map(below).all(visit);
                 }
+            }
+            Axis::Following => {
+                // of an attribute too: the content of its element follows it
+                let first = if tree.kind(node) == Kind::Attribute { node.index() + 1 } else { tree.end(node) };
+                let _ = (first..tree.len()).filter_map(below).all(visit);
+            }
+            Axis::Preceding => {
+                let before = (0..node.index()).rev().filter_map(below);
+                let _ = before.filter(|before| tree.end(*before) <= node.index()).all(visit);
             }
             Axis::Ancestor | Axis::AncestorOrSelf => {
                 let first = if step.axis == Axis::Ancestor { tree.parent(node) } else { Some(node) };

@@ -121,7 +121,7 @@ impl SequenceType {
                 Test::Text => Some(Kind::Text),
                 Test::Comment => Some(Kind::Comment),
                 Test::Instruction(_) => Some(Kind::Instruction),
-                Test::Document => Some(Kind::Document),
+                Test::Document(_) => Some(Kind::Document),
                 _ => None,
             }),
         };

@@ -2,10 +2,12 @@
 //!
 //! A new function is an entry in the table of its file; the examples are run by a test and shown by the reference.
 
+mod array;
 mod date;
 pub(super) mod date_picture;
 mod identity;
 mod integration;
+mod map;
 mod node;
 pub(super) mod number_picture;
 mod numeric;
@@ -27,13 +29,22 @@ pub(super) const SCHEMA: &str = "http://www.w3.org/2001/XMLSchema";
 /// Namespace of the functions (`fn:`).
 pub(super) const FUNCTIONS: &str = "http://www.w3.org/2005/xpath-functions";
 
+/// The prefixes that need no declaration. Functions of `fn` stand in the tables without prefix, others with theirs.
+pub(super) const NAMESPACES: &[(&str, &str)] = &[
+    ("xs", SCHEMA),
+    ("fn", FUNCTIONS),
+    ("math", "http://www.w3.org/2005/xpath-functions/math"),
+    ("map", "http://www.w3.org/2005/xpath-functions/map"),
+    ("array", "http://www.w3.org/2005/xpath-functions/array"),
+];
+
 /// No upper bound of arguments.
 const MANY: usize = usize::MAX;
 
 /// A function of the formula language.
 #[derive(Debug)]
 pub struct Function {
-    /// Its name, without prefix.
+    /// Its name; with prefix outside the namespace `fn`: `map:get`.
     pub name: &'static str,
     /// The least and the most arguments.
     pub arity: (usize, usize),
@@ -57,9 +68,18 @@ pub(super) enum Yields {
 
 /// Every function, table by table.
 pub fn functions() -> impl Iterator<Item = &'static Function> {
-    [string::TABLE, numeric::TABLE, sequence::TABLE, node::TABLE, date::TABLE, integration::TABLE, identity::TABLE]
-        .into_iter()
-        .flatten()
+    let tables = [
+        string::TABLE,
+        numeric::TABLE,
+        sequence::TABLE,
+        node::TABLE,
+        date::TABLE,
+        map::TABLE,
+        array::TABLE,
+        integration::TABLE,
+        identity::TABLE,
+    ];
+    tables.into_iter().flatten()
 }
 
 pub(super) fn find(name: &str) -> Option<&'static Function> {

@@ -7,5 +7,6 @@
 mod attacks;
 mod corpora;
 mod json;
+mod qt3;
 mod ubl;
 mod xmlconf;

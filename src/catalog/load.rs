@@ -18,7 +18,7 @@ use crate::{
     mapping::{Environment as MappingEnvironment, Mapping, Source},
     profile::Profile,
     schema::Model,
-    xpath::{Formula, Scope, Symbols},
+    xpath::{Formula, Scope, StaticType, Symbols},
 };
 
 pub(super) fn load(library: &Library, environment: &dyn Environment) -> (Catalog, Problems) {
@@ -361,7 +361,10 @@ fn formula(
     let scope = Scope {
         default_element_namespace: namespace.as_deref(),
         model: source.as_ref().map(|source| source as &dyn crate::xpath::SourceModel),
-        context: source.as_ref().map(crate::xpath::SourceModel::root),
+        context: source
+            .as_ref()
+            .map_or_else(StaticType::any, |source| StaticType::root(source as &dyn crate::xpath::SourceModel)),
+        checked: true,
         file: Some(file.clone()),
         line: value.line,
         column: value.column + 1,

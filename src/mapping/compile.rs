@@ -12,7 +12,7 @@ use crate::{
     content::{Data, Fields, Key, Yaml, parse},
     document::QName,
     schema::{Child, Simple, Type, TypeId},
-    xpath::{Formula, Scope, SourceModel as _, Symbols, TypeRef},
+    xpath::{Class, Formula, Scope, Spot, StaticType, Symbols},
 };
 
 /// Instructions of a later version.
@@ -90,7 +90,9 @@ pub(super) struct Compiler<'a> {
     problems: &'a RefCell<Problems>,
     symbols: RefCell<Symbols>,
     variables: Vec<String>,
-    variable_types: Vec<Option<TypeRef>>,
+    variable_types: Vec<StaticType>,
+    /// Places of the source that a condition around asked for.
+    present: Vec<Arc<Spot>>,
     names: Vec<OutputName>,
     /// The fragments being inserted.
     using: Vec<String>,
@@ -107,7 +109,8 @@ impl<'a> Compiler<'a> {
             problems,
             symbols: RefCell::default(),
             variables: scope.given.to_vec(),
-            variable_types: vec![None; scope.given.len()],
+            variable_types: vec![StaticType::any(); scope.given.len()],
+            present: Vec::new(),
             names: Vec::new(),
             using: Vec::new(),
             rules: RefCell::default(),
@@ -122,8 +125,8 @@ impl<'a> Compiler<'a> {
     }
 
     /// The static type of the document node.
-    pub fn root_type(&self) -> Option<TypeRef> {
-        self.source.map(|source| source.root())
+    pub fn root_type(&self) -> StaticType {
+        self.source.map_or_else(StaticType::any, |source| StaticType::root(&source))
     }
 
     fn report(&self, problem: Problem) {
@@ -131,7 +134,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// A formula or literal; `None` when it is neither (reported).
-    pub fn rule(&self, node: &Yaml, context: Option<TypeRef>) -> Option<Rule> {
+    pub fn rule(&self, node: &Yaml, context: &StaticType) -> Option<Rule> {
         let Data::Text { text, plain } = &node.data else {
             let text = format!("expected a formula or a value, found {}", node.kind());
             self.report(Problem::new(code::WRONG_FORM, text).at(node.place(self.file)));
@@ -146,14 +149,16 @@ impl<'a> Compiler<'a> {
         Some(Rule { value, line: node.line, column: node.column })
     }
 
-    fn formula(&self, text: &str, node: &Yaml, context: Option<TypeRef>) -> Option<Formula> {
+    fn formula(&self, text: &str, node: &Yaml, context: &StaticType) -> Option<Formula> {
         let scope = Scope {
             namespaces: self.scope.namespaces,
             default_element_namespace: self.scope.default_element_namespace,
             variables: &self.variables,
             variable_types: &self.variable_types,
             model: self.source.as_ref().map(|source| source as _),
-            context,
+            present: &self.present,
+            context: context.clone(),
+            checked: true,
             code_tables: self.scope.environment.code_tables,
             symbols: &self.symbols,
             file: Some(self.file.clone()),
@@ -161,7 +166,10 @@ impl<'a> Compiler<'a> {
             column: node.column + 1,
         };
         match Formula::compile(text, &scope) {
-            Ok(formula) => Some(formula),
+            Ok(formula) => {
+                self.problems.borrow_mut().0.extend(formula.warnings().iter().cloned());
+                Some(formula)
+            }
             Err(problems) => {
                 self.problems.borrow_mut().0.extend(problems.0);
                 None
@@ -170,7 +178,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Variables, each seeing the ones before it. They stay in scope until the caller truncates the list.
-    pub fn lets(&mut self, node: &Yaml, context: Option<TypeRef>) -> Vec<Rule> {
+    pub fn lets(&mut self, node: &Yaml, context: &StaticType) -> Vec<Rule> {
         if !matches!(node.data, Data::Map(_)) {
             let text = format!("variables are a block of `name: value`, found {}", node.kind());
             self.report(Problem::new(code::WRONG_FORM, text).at(node.place(self.file)));
@@ -178,7 +186,7 @@ impl<'a> Compiler<'a> {
         let mut rules = Vec::new();
         for (key, value) in node.entries() {
             let rule = self.rule(value, context);
-            let static_type = rule.as_ref().and_then(Rule::static_type);
+            let static_type = rule.as_ref().map_or_else(StaticType::any, |rule| rule.static_type(self.file));
             // A variable that does not compile keeps its slot, so that its uses are not reported as well.
             rules.push(rule.unwrap_or_else(|| Rule::literal("", value)));
             self.variables.push(key.text.clone());
@@ -187,7 +195,7 @@ impl<'a> Compiler<'a> {
         rules
     }
 
-    pub fn assertion(&self, node: &Yaml, context: Option<TypeRef>) -> Option<Assertion> {
+    pub fn assertion(&self, node: &Yaml, context: &StaticType) -> Option<Assertion> {
         let fields = Fields::new(node, self.file, self.problems);
         let that = fields.required("that").and_then(|that| self.rule(that, context));
         let message = fields.required_text("message");
@@ -235,7 +243,7 @@ impl<'a> Compiler<'a> {
         &mut self,
         node: &Yaml,
         target: Option<TypeId>,
-        context: Option<TypeRef>,
+        context: &StaticType,
         policy: Policy,
         path: &str,
     ) -> Block {
@@ -249,15 +257,16 @@ impl<'a> Compiler<'a> {
         let mut block = Block { line: node.line, column: node.column, first_slot: outer_variables, ..Block::default() };
         let mut policy = policy;
         let get = |name: &str| entries.iter().find(|entry| entry.key.text == name).map(|entry| entry.value);
-        let mut context = context;
+        let mut inner = context.clone();
         if let Some(each) = get("$each") {
             block.each = self.rule(each, context);
-            context = block.each.as_ref().and_then(Rule::static_type);
-            block.sort = get("$sort").and_then(|sort| self.rule(sort, context));
+            inner = block.each.as_ref().map_or_else(StaticType::any, |each| each.static_type(self.file).each());
+            block.sort = get("$sort").and_then(|sort| self.rule(sort, &inner));
         } else if let Some(sort) = get("$sort") {
             let problem = Problem::new(code::WRONG_FORM, "`$sort` sorts the items of `$each`, and there is none");
             self.report(problem.at(sort.place(self.file).with_path(path)));
         }
+        let context = &inner;
         if let Some(lets) = get("$let") {
             block.lets = self.lets(lets, context);
         }
@@ -327,7 +336,8 @@ impl<'a> Compiler<'a> {
             }
         }
         let target = self.scope.environment.target.map(|_| TypeId::DOCUMENT);
-        self.block(node, target, self.root_type(), Policy::default(), "output")
+        let context = self.root_type();
+        self.block(node, target, &context, Policy::default(), "output")
     }
 
     /// Puts the parts in the target's order.
@@ -407,7 +417,7 @@ impl<'a> Compiler<'a> {
         (key, path): (&Key, &str),
         value: &Yaml,
         target: Option<&Type>,
-        (context, policy): (Option<TypeRef>, Policy),
+        (context, policy): (&StaticType, Policy),
         tried: &mut Vec<QName>,
     ) -> Option<Field> {
         let (mut qname, prefix) = self.name(name, key, path)?;
@@ -440,7 +450,7 @@ impl<'a> Compiler<'a> {
         (key, path): (&Key, &str),
         value: &Yaml,
         target: Option<&Type>,
-        (context, policy): (Option<TypeRef>, Policy),
+        (context, policy): (&StaticType, Policy),
         (parts, tried): (&mut Vec<Part>, &mut Vec<QName>),
     ) -> Option<u32> {
         let (qname, prefix) = self.name(&key.text, key, path)?;
@@ -482,7 +492,7 @@ impl<'a> Compiler<'a> {
         (key, path): (&Key, &str),
         node: &Yaml,
         (index, child): (usize, Option<&Child>),
-        (context, policy): (Option<TypeRef>, Policy),
+        (context, policy): (&StaticType, Policy),
     ) -> Vec<Branch> {
         let mut branches = Vec::new();
         let mut is_closed = false;
@@ -520,7 +530,7 @@ impl<'a> Compiler<'a> {
         (key, path): (&Key, &str),
         value: &Yaml,
         (index, child): (usize, Option<&Child>),
-        (context, policy): (Option<TypeRef>, Policy),
+        (context, policy): (&StaticType, Policy),
         parts: &mut Vec<Part>,
     ) {
         let items: Vec<&Yaml> = match &value.data {
@@ -574,7 +584,7 @@ impl<'a> Compiler<'a> {
         name: usize,
         value: &Yaml,
         simple: Option<Simple>,
-        context: Option<TypeRef>,
+        context: &StaticType,
         policy: Policy,
         path: &str,
     ) -> Option<Field> {
@@ -645,10 +655,13 @@ impl Rule {
         Self { value, line: node.line, column: node.column }
     }
 
-    fn static_type(&self) -> Option<TypeRef> {
+    /// What is known of its value.
+    pub fn static_type(&self, file: &Arc<str>) -> StaticType {
         match &self.value {
-            Expression::Formula(formula) => formula.static_type(),
-            Expression::Literal { .. } => None,
+            Expression::Formula(formula) => formula.static_type().clone(),
+            Expression::Literal { text, .. } => {
+                StaticType::literal(Class::String, text, Place::in_file(file, self.line, self.column))
+            }
         }
     }
 }

@@ -72,8 +72,8 @@ impl Template {
     ) -> Self {
         let mut compiler = Compiler::new(file, *scope, problems);
         let root_type = compiler.root_type();
-        let lets = lets.map(|lets| compiler.lets(lets, root_type)).unwrap_or_default();
-        let assertions = assertions.iter().filter_map(|assertion| compiler.assertion(assertion, root_type)).collect();
+        let lets = lets.map(|lets| compiler.lets(lets, &root_type)).unwrap_or_default();
+        let assertions = assertions.iter().filter_map(|assertion| compiler.assertion(assertion, &root_type)).collect();
         let mut root = compiler.root(output);
         root.lets.splice(0..0, lets);
         root.first_slot = scope.given.len();
@@ -174,8 +174,8 @@ impl Questions {
     ) -> Self {
         let mut compiler = Compiler::new(file, *scope, problems);
         let root_type = compiler.root_type();
-        let lets = lets.map(|lets| compiler.lets(lets, root_type)).unwrap_or_default();
-        let rules = questions.into_iter().filter_map(|question| compiler.rule(question, root_type)).collect();
+        let lets = lets.map(|lets| compiler.lets(lets, &root_type)).unwrap_or_default();
+        let rules = questions.into_iter().filter_map(|question| compiler.rule(question, &root_type)).collect();
         let (symbols, ..) = compiler.finish();
         Self { file: file.clone(), symbols, first_slot: scope.given.len(), lets, rules }
     }

@@ -19,6 +19,20 @@ pub const UNKNOWN_STEP: Code = Code::new("XD-X006", "path leads nowhere", "源�
 pub const UNKNOWN_TABLE: Code = Code::new("XD-X007", "unknown code table", "码表不存在");
 /// A pattern or picture that can never work.
 pub const BAD_LITERAL: Code = Code::new("XD-X008", "invalid pattern, picture or name", "正则、格式图样或名称无效");
+/// A part of a formula whose types can never work together.
+pub const NEVER_WORKS: Code = Code::new("XD-X040", "can never work", "类型不符，永远无法求值");
+/// A part of a formula that fails for some documents of the source type.
+pub const DOUBTFUL: Code = Code::new("XD-X041", "may not be a number", "可能不是数字");
+/// One value is needed, and a path may give several.
+pub const MAY_BE_SEVERAL: Code = Code::new("XD-X042", "one value is needed", "此处只能有一个值");
+/// A comparison that never, or always, holds.
+pub const NEVER_EQUAL: Code = Code::new("XD-X043", "never equal", "比较结果恒定");
+/// Numbers compared letter by letter.
+pub const AS_TEXT: Code = Code::new("XD-X044", "numbers compared as texts", "数字按文本比较");
+/// A condition inside a formula that is known beforehand.
+pub const CONSTANT_CONDITION: Code = Code::new("XD-X045", "the condition is always the same", "条件恒定");
+/// A constant expression that fails.
+pub const ALWAYS_FAILS: Code = Code::new("XD-X046", "always fails", "求值必定失败");
 /// A value has the wrong type (`XPTY0004` and relatives).
 pub const TYPE: Code = Code::new("XD-X020", "value of the wrong type", "值的类型不符");
 /// A value cannot be converted (`FORG0001` and relatives).
@@ -44,6 +58,13 @@ pub const CODES: &[Code] = &[
     UNKNOWN_STEP,
     UNKNOWN_TABLE,
     BAD_LITERAL,
+    NEVER_WORKS,
+    DOUBTFUL,
+    MAY_BE_SEVERAL,
+    NEVER_EQUAL,
+    AS_TEXT,
+    CONSTANT_CONDITION,
+    ALWAYS_FAILS,
     TYPE,
     CONVERSION,
     ARITHMETIC,

@@ -12,6 +12,7 @@ use super::{
     item::Item,
     op::{AxisOp, ItemTypeTest, NodeTest, Op, OpKind, Predicate, StepOp, TypeTest},
     signature::Parameter,
+    static_type::StaticType,
 };
 use crate::{
     base::{Code, Place, Problem, suggest},
@@ -238,7 +239,7 @@ impl<'a> Compiler<'a> {
             return (OpKind::Local(at), self.locals[at].1);
         }
         if let Some(slot) = self.scope.variables.iter().rposition(|known| *known == written) {
-            let known = self.scope.variable_types.get(slot).copied().flatten();
+            let known = self.scope.variable_types.get(slot).and_then(StaticType::type_ref);
             return (OpKind::Outer(slot), known.into());
         }
         let known: Vec<&str> = (self.locals.iter().map(|(known, _)| known.as_str()))
@@ -425,7 +426,7 @@ impl<'a> Compiler<'a> {
         let slot = self.scope.variables.iter().rposition(|known| known.strip_suffix("()") == Some(local));
         match slot {
             Some(slot) if arguments == 0 => {
-                let known = self.scope.variable_types.get(slot).copied().flatten();
+                let known = self.scope.variable_types.get(slot).and_then(StaticType::type_ref);
                 Some((OpKind::Outer(slot), known.into()))
             }
             Some(_) => {

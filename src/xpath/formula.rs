@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    Binding, Budget, Failure, Frame, Scope, TypeRef, Value,
-    compile::{self, Compiler, Static},
+    Binding, Budget, Failure, Frame, Scope, Spot, StaticType, Value,
+    compile::{self, Compiler},
     evaluate::{Focus, Run},
+    infer::{self, Analysis},
     op::Op,
     parser,
 };
@@ -16,7 +17,7 @@ use crate::base::{Place, Problem, Problems};
 pub struct Formula {
     text: Arc<str>,
     op: Op,
-    static_type: Option<TypeRef>,
+    analysis: Arc<Analysis>,
     file: Option<Arc<str>>,
     line: u32,
     column: u32,
@@ -32,20 +33,22 @@ impl Formula {
         let mut compiler = Compiler::new(text, scope);
         let tree =
             parser::parse(text).map_err(|error| Problem::new(error.code, error.text).at(compiler.place(error.span)))?;
-        let (op, known) = compiler.expr(&tree, scope.context.into());
+        let (op, _) = compiler.expr(&tree, scope.context.type_ref().into());
         if !compiler.problems.is_empty() {
             let mut problems = Problems(compiler.problems);
             problems.sort();
             return Err(problems);
         }
-        let static_type = match known {
-            Static::Type(known) => Some(known),
-            _ => None,
-        };
+        let analysis = if scope.checked { infer::analyse(text, &op, scope) } else { Analysis::default() };
+        let mut problems = Problems(analysis.problems.clone());
+        if problems.has_errors() {
+            problems.sort();
+            return Err(problems);
+        }
         Ok(Self {
             text: text.into(),
             op,
-            static_type,
+            analysis: Arc::new(analysis),
             file: scope.file.clone(),
             line: scope.line,
             column: scope.column,
@@ -70,10 +73,34 @@ impl Formula {
         self.evaluate(frame)?.effective_boolean().map_err(|failure| failure.or_at(|| self.place()))
     }
 
-    /// The type of the nodes the formula yields, when it is a path the model knows.
+    /// What is known of its value; nothing when it was compiled unchecked.
     #[must_use]
-    pub fn static_type(&self) -> Option<TypeRef> {
-        self.static_type
+    pub fn static_type(&self) -> &StaticType {
+        &self.analysis.value
+    }
+
+    /// What probably is not as meant.
+    #[must_use]
+    pub fn warnings(&self) -> &[Problem] {
+        &self.analysis.problems
+    }
+
+    /// Places of the source type whose text or presence it looks at, its value apart.
+    #[must_use]
+    pub fn reads(&self) -> &[Arc<Spot>] {
+        &self.analysis.reads
+    }
+
+    /// Whether it may look at places of the source that are not told apart.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.analysis.blind
+    }
+
+    /// Slots of the scope's variables it uses.
+    #[must_use]
+    pub fn variables(&self) -> &[usize] {
+        &self.analysis.variables
     }
 
     /// The text it was compiled from.
@@ -95,6 +122,11 @@ impl Formula {
 
 /// The value of an operation on constants; `None` when it fails.
 pub(super) fn constant_value(op: &Op) -> Option<Value> {
+    constant_result(op).ok()
+}
+
+/// The value of an operation on constants.
+pub(super) fn constant_result(op: &Op) -> Result<Value, Failure> {
     let frame = Frame {
         documents: &[],
         binding: &Binding::default(),
@@ -107,5 +139,5 @@ pub(super) fn constant_value(op: &Op) -> Option<Value> {
         trace: None,
     };
     let mut run = Run { frame: &frame, locals: Vec::new() };
-    run.eval(op, Focus { item: None, position: 1, size: 1 }).ok()
+    run.eval(op, Focus { item: None, position: 1, size: 1 }).map_err(|(failure, _)| failure)
 }

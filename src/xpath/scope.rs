@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
+use super::static_type::{Class, Occurs, Spot, StaticType, TextType};
 use crate::document::{Document, Name, QName};
 
 /// A type of a [`SourceModel`].
@@ -26,6 +27,22 @@ pub trait SourceModel {
     fn parent(&self, of: TypeRef) -> Option<TypeRef>;
     /// The types of all possible descendants of that name.
     fn descendant_named(&self, of: TypeRef, name: &QName) -> Vec<TypeRef>;
+    /// How often there is a child element of that name.
+    fn occurs(&self, _of: TypeRef, _name: &QName) -> Occurs {
+        Occurs::ANY
+    }
+    /// Whether there is always an attribute of that name.
+    fn requires_attribute(&self, _of: TypeRef, _name: &QName) -> bool {
+        false
+    }
+    /// What the text of an element, or of one of its attributes, may be; `None` when there is none.
+    fn text(&self, _of: TypeRef, _attribute: Option<&QName>) -> Option<TextType> {
+        Some(TextType { class: Class::Untyped, list: false, words: Vec::new() })
+    }
+    /// Why a text can never be that of an element or attribute, without repeating it.
+    fn misfit(&self, _of: TypeRef, _attribute: Option<&QName>, _text: &str) -> Option<String> {
+        None
+    }
 }
 
 /// The names that the name tests of a set of formulas use, numbered; one table per mapping.
@@ -86,11 +103,15 @@ pub struct Scope<'a> {
     /// spelling, parentheses included: known where the scope lists them. A later name hides an earlier one.
     pub variables: &'a [String],
     /// The static types of the variables, in slot order; may be shorter than `variables`.
-    pub variable_types: &'a [Option<TypeRef>],
+    pub variable_types: &'a [StaticType],
+    /// Places of the source type that are known to be there: a condition around the formula asked for them.
+    pub present: &'a [Arc<Spot>],
     /// The source type; without one, no step is checked.
     pub model: Option<&'a dyn SourceModel>,
     /// The static type of the context item.
-    pub context: Option<TypeRef>,
+    pub context: StaticType,
+    /// Whether formulas that can never work are refused, and doubtful ones told.
+    pub checked: bool,
     /// The names of all code tables; without them, none is checked.
     pub code_tables: Option<&'a [String]>,
     /// Where names are numbered; shared by the formulas of one mapping.
@@ -112,8 +133,10 @@ impl<'a> Scope<'a> {
             default_element_namespace: None,
             variables: &[],
             variable_types: &[],
+            present: &[],
             model: None,
-            context: None,
+            context: StaticType::any(),
+            checked: false,
             code_tables: None,
             symbols,
             file: None,

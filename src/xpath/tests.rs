@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use super::{
-    Binding, Budget, CodeAnswer, Failure, Formula, Frame, Host, Item, Scope, SourceModel, Symbols, Trace, TraceEvent,
-    TypeRef, Value, functions,
+    Binding, Budget, CodeAnswer, Failure, Formula, Frame, Host, Item, ItemType, Occurs, Scope, SourceModel, Spot,
+    StaticType, Symbols, Trace, TraceEvent, TypeRef, Value, functions,
 };
 use crate::document::{Builder, Document, NodeId, QName, Text};
 
@@ -559,12 +559,15 @@ impl SourceModel for Model {
 fn steps_are_checked_against_the_source_model() {
     let symbols = RefCell::default();
     let variables = ["line".to_owned()];
-    let types = [Some(TypeRef(3))];
+    let line =
+        Spot::document(TypeRef(0)).child(QName::local("Order"), TypeRef(1)).child(QName::local("Line"), TypeRef(3));
+    let types = [StaticType { items: vec![ItemType::Node(line)], occurs: Occurs::ONE }];
     let scope = Scope {
         variables: &variables,
         variable_types: &types,
         model: Some(&Model),
-        context: Some(TypeRef(0)),
+        context: StaticType::root(&Model),
+        checked: true,
         ..Scope::new(&symbols)
     };
     for (formula, known) in [
@@ -584,7 +587,7 @@ fn steps_are_checked_against_the_source_model() {
         ("/Order", Some(1)),
     ] {
         match Formula::compile(formula, &scope) {
-            Ok(formula) => assert_eq!(formula.static_type(), known.map(TypeRef), "{}", formula.text()),
+            Ok(formula) => assert_eq!(formula.static_type().type_ref(), known.map(TypeRef), "{}", formula.text()),
             Err(problems) => panic!("{formula}: {problems}"),
         }
     }

@@ -220,6 +220,12 @@ impl Decimal {
         self.to_string().parse().unwrap_or(f64::NAN)
     }
 
+    /// The nearest float.
+    #[must_use]
+    pub fn to_f32(self) -> f32 {
+        self.to_string().parse().unwrap_or(f32::NAN)
+    }
+
     /// The decimal nearest to a double, as its shortest decimal form says; `None` for infinities, NaN and what is too
     /// large.
     #[must_use]

@@ -13,5 +13,5 @@ mod node;
 
 pub use builder::Builder;
 pub use decimal::{Decimal, DecimalError};
-pub use name::{Name, NameTable, QName};
+pub use name::{Name, NameTable, QName, is_name_char, is_name_start, is_ncname};
 pub use node::{Document, Kind, NodeId, Shape, Text};

@@ -1,95 +1,26 @@
-//! Atomic types and casts between them (F&O 3.1 §19).
+//! Casts between atomic types (F&O 3.1 §19).
 
+use std::{borrow::Cow, sync::Arc};
+
+pub(super) use super::atomic_type::{AtomicType, TYPES};
 use super::{
-    Date, DateTime, Duration, DurationKind, Failure, Frame, Item, Time,
-    temporal::{self, parse_date, parse_date_time, parse_duration, parse_time},
+    BinaryKind, Date, DateTime, Derived, Duration, DurationKind, Failure, Frame, Gregorian, GregorianKind, Item,
+    Qualified, Time, Value, binary, evaluate::only, is_numeric, temporal, temporal_text, temporal_text::Unreadable,
 };
-use crate::document::{Decimal, DecimalError};
+use crate::document::{Decimal, DecimalError, QName, is_ncname};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AtomicType {
-    AnyAtomic,
-    Untyped,
-    String,
-    Boolean,
-    Numeric,
-    Integer,
-    Decimal,
-    Double,
-    Date,
-    Time,
-    DateTime,
-    Duration,
-    YearMonth,
-    DayTime,
+/// The namespaces a cast to `xs:QName` knows (XPath 3.1 §3.14.2).
+#[derive(Debug, Default)]
+pub(super) struct Prefixes {
+    /// Prefix and namespace; the empty prefix is the default element namespace.
+    pub known: Vec<(Arc<str>, Arc<str>)>,
 }
 
-/// Every type by the name it has behind `xs:`.
-pub(super) const TYPES: &[(&str, AtomicType)] = &[
-    ("anyAtomicType", AtomicType::AnyAtomic),
-    ("untypedAtomic", AtomicType::Untyped),
-    ("string", AtomicType::String),
-    ("boolean", AtomicType::Boolean),
-    ("numeric", AtomicType::Numeric),
-    ("integer", AtomicType::Integer),
-    ("decimal", AtomicType::Decimal),
-    ("double", AtomicType::Double),
-    ("date", AtomicType::Date),
-    ("time", AtomicType::Time),
-    ("dateTime", AtomicType::DateTime),
-    ("duration", AtomicType::Duration),
-    ("yearMonthDuration", AtomicType::YearMonth),
-    ("dayTimeDuration", AtomicType::DayTime),
-];
-
-impl AtomicType {
-    pub fn name(self) -> &'static str {
-        self.qualified_name().trim_start_matches("xs:")
-    }
-
-    /// The name with its prefix.
-    pub fn qualified_name(self) -> &'static str {
-        match self {
-            Self::AnyAtomic => "xs:anyAtomicType",
-            Self::Untyped => "xs:untypedAtomic",
-            Self::String => "xs:string",
-            Self::Boolean => "xs:boolean",
-            Self::Numeric => "xs:numeric",
-            Self::Integer => "xs:integer",
-            Self::Decimal => "xs:decimal",
-            Self::Double => "xs:double",
-            Self::Date => "xs:date",
-            Self::Time => "xs:time",
-            Self::DateTime => "xs:dateTime",
-            Self::Duration => "xs:duration",
-            Self::YearMonth => "xs:yearMonthDuration",
-            Self::DayTime => "xs:dayTimeDuration",
-        }
-    }
-
-    /// Whether values can be cast to it.
-    pub fn is_concrete(self) -> bool {
-        !matches!(self, Self::AnyAtomic | Self::Numeric)
-    }
-
-    /// `instance of`, subtypes included: every integer is a decimal.
-    pub fn covers(self, item: &Item) -> bool {
-        match self {
-            Self::AnyAtomic => !matches!(item, Item::Node(..)),
-            Self::Untyped => matches!(item, Item::Untyped(_)),
-            Self::String => matches!(item, Item::String(_)),
-            Self::Boolean => matches!(item, Item::Boolean(_)),
-            Self::Numeric => super::is_numeric(item),
-            Self::Integer => matches!(item, Item::Integer(_)),
-            Self::Decimal => matches!(item, Item::Integer(_) | Item::Decimal(_)),
-            Self::Double => matches!(item, Item::Double(_)),
-            Self::Date => matches!(item, Item::Date(_)),
-            Self::Time => matches!(item, Item::Time(_)),
-            Self::DateTime => matches!(item, Item::DateTime(_)),
-            Self::Duration => matches!(item, Item::Duration(_)),
-            Self::YearMonth => matches!(item, Item::Duration(Duration { kind: DurationKind::YearMonth, .. })),
-            Self::DayTime => matches!(item, Item::Duration(Duration { kind: DurationKind::DayTime, .. })),
-        }
+impl Prefixes {
+    /// The namespace of a prefix; without a declaration the empty prefix has none.
+    fn namespace(&self, prefix: &str) -> Option<Arc<str>> {
+        let found = self.known.iter().find(|(known, _)| **known == *prefix).map(|(_, uri)| uri.clone());
+        found.or_else(|| prefix.is_empty().then(|| "".into()))
     }
 }
 
@@ -101,79 +32,233 @@ pub(super) fn decimal_failure(error: DecimalError) -> Failure {
     }
 }
 
-pub(super) fn parse_double(text: &str) -> Option<f64> {
-    let text = text.trim_matches([' ', '\t', '\n', '\r']);
-    match text {
-        "INF" | "+INF" => return Some(f64::INFINITY),
-        "-INF" => return Some(f64::NEG_INFINITY),
-        "NaN" => return Some(f64::NAN),
-        _ => {}
-    }
-    // Rust also reads `inf`, `nan`, `infinity`
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
-    plain.then(|| text.parse().ok()).flatten()
+/// Without the white space at its ends.
+pub(super) fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t', '\n', '\r'])
 }
 
-/// Casts an item (a node counts as its untyped text).
-pub(super) fn cast(frame: &Frame<'_>, item: &Item, to: AtomicType) -> Result<Item, Failure> {
-    if to.covers(item) && to.is_concrete() && !matches!((to, item), (AtomicType::Decimal, Item::Integer(_))) {
-        match (to, item) {
-            (AtomicType::Duration, Item::Duration(value)) => {
-                return Ok(Item::Duration(Duration { kind: DurationKind::Any, ..*value }));
-            }
-            _ => return Ok(item.clone()),
+/// The `xs:double` or `xs:float` a text stands for (XSD 1.1 part 2 §3.3.4, §3.3.5).
+fn floating<F: std::str::FromStr>(text: &str) -> Option<F> {
+    let text = match trimmed(text) {
+        "INF" | "+INF" => "inf",
+        "-INF" => "-inf",
+        "NaN" => "nan",
+        // Rust also reads `inf`, `nan`, `infinity`
+        plain if plain.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) => plain,
+        _ => return None,
+    };
+    text.parse().ok()
+}
+
+/// White space as the type wants it (XSD 1.1 part 2 §4.3.6): kept, replaced, or collapsed.
+fn spaced(text: &str, to: AtomicType) -> Cow<'_, str> {
+    let is_space = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r');
+    match to {
+        AtomicType::String | AtomicType::Untyped => Cow::Borrowed(text),
+        AtomicType::NormalizedString if !text.contains(['\t', '\n', '\r']) => Cow::Borrowed(text),
+        AtomicType::NormalizedString => Cow::Owned(text.replace(['\t', '\n', '\r'], " ")),
+        _ if !text.contains(is_space) => Cow::Borrowed(text),
+        _ => {
+            let words: Vec<&str> = text.split(is_space).filter(|word| !word.is_empty()).collect();
+            Cow::Owned(words.join(" "))
         }
     }
-    let refuse = || {
-        Failure::error("XPTY0004", format!("a value of type {} cannot be cast to xs:{}", item.type_name(), to.name()))
-    };
-    let invalid = || Failure::error("FORG0001", format!("the value has not the form of an xs:{}", to.name()));
-    if matches!(item, Item::Node(..) | Item::Untyped(_) | Item::String(_)) {
-        let text = frame.text_of(item);
-        let trimmed = text.trim_matches([' ', '\t', '\n', '\r']);
-        return Ok(match to {
-            AtomicType::String => Item::string(&*text),
-            AtomicType::Untyped => Item::Untyped((&*text).into()),
-            AtomicType::Boolean => match trimmed {
-                "true" | "1" => Item::Boolean(true),
-                "false" | "0" => Item::Boolean(false),
-                _ => return Err(invalid()),
-            },
-            AtomicType::Integer if trimmed.contains('.') => return Err(invalid()),
-            AtomicType::Integer | AtomicType::Decimal => match Decimal::parse(trimmed) {
-                Ok(value) if to == AtomicType::Integer => Item::Integer(value),
-                Ok(value) => Item::Decimal(value),
-                Err(DecimalError::Syntax) => return Err(invalid()),
-                Err(other) => return Err(decimal_failure(other)),
-            },
-            AtomicType::Double => Item::Double(parse_double(trimmed).ok_or_else(invalid)?),
-            AtomicType::Date => Item::Date(parse_date(trimmed).ok_or_else(invalid)?),
-            AtomicType::Time => Item::Time(parse_time(trimmed).ok_or_else(invalid)?),
-            AtomicType::DateTime => Item::DateTime(parse_date_time(trimmed).ok_or_else(invalid)?),
-            AtomicType::Duration => Item::Duration(parse_duration(trimmed, DurationKind::Any).ok_or_else(invalid)?),
-            AtomicType::YearMonth => {
-                Item::Duration(parse_duration(trimmed, DurationKind::YearMonth).ok_or_else(invalid)?)
-            }
-            AtomicType::DayTime => Item::Duration(parse_duration(trimmed, DurationKind::DayTime).ok_or_else(invalid)?),
-            AtomicType::AnyAtomic | AtomicType::Numeric => return Err(refuse()),
-        });
+}
+
+/// Casts an atomized value, which must be one item, or nothing where that is allowed. A list type yields a sequence.
+pub(super) fn cast_value(
+    frame: &Frame<'_>,
+    value: &Value,
+    to: AtomicType,
+    optional: bool,
+    prefixes: Option<&Prefixes>,
+) -> Result<Value, Failure> {
+    if value.is_empty() && optional {
+        return Ok(Value::Empty);
     }
+    let item = only(value)?;
+    let Some(of) = to.of_list() else { return cast_in(frame, item, to, prefixes).map(Value::One) };
+    if !matches!(item.base(), Item::Node(..) | Item::Untyped(_) | Item::String(_)) {
+        return Err(refused(item, to));
+    }
+    let text = frame.text_of(item);
+    let words = text.split([' ', '\t', '\n', '\r']).filter(|word| !word.is_empty());
+    let items: Value = words.map(|word| cast(frame, &Item::string(word), of)).collect::<Result<_, _>>()?;
+    if items.is_empty() { Err(invalid(to)) } else { Ok(items) }
+}
+
+fn refused(item: &Item, to: AtomicType) -> Failure {
+    Failure::error("XPTY0004", format!("a value of type {} cannot be cast to xs:{}", item.type_name(), to.name()))
+}
+
+fn invalid(to: AtomicType) -> Failure {
+    Failure::error("FORG0001", format!("the value has not the form of an xs:{}", to.name()))
+}
+
+/// Casts an item (a node counts as its untyped text) where no prefixes are known.
+pub(super) fn cast(frame: &Frame<'_>, item: &Item, to: AtomicType) -> Result<Item, Failure> {
+    cast_in(frame, item, to, None)
+}
+
+fn cast_in(frame: &Frame<'_>, item: &Item, to: AtomicType, prefixes: Option<&Prefixes>) -> Result<Item, Failure> {
+    match (to, item) {
+        (AtomicType::Error, _) => return Err(Failure::error("FORG0001", "no value is of type xs:error")),
+        (AtomicType::Numeric, _) if is_numeric(item) => return Ok(item.clone()),
+        (AtomicType::Numeric, _) => return cast_in(frame, item, AtomicType::Double, prefixes),
+        _ if !to.is_concrete() || to.of_list().is_some() => return Err(refused(item, to)),
+        (_, Item::Map(_)) => return Err(Failure::error("FOTY0013", "a map has no value that could be cast")),
+        (_, Item::Array(_)) => return Err(refused(item, to)),
+        _ if AtomicType::of(item) == Some(to) => return Ok(item.clone()),
+        _ => {}
+    }
+    let base = to.base();
+    if base == to {
+        return match item.base() {
+            text @ (Item::Node(..) | Item::Untyped(_) | Item::String(_)) => from_text(frame, text, to, prefixes),
+            item => from_value(frame, item, to),
+        };
+    }
+    if base == AtomicType::String {
+        let text = frame.text_of(item);
+        let text = spaced(&text, to);
+        if !to.allows(&text) {
+            return Err(invalid(to));
+        }
+        return Ok(Item::Derived(Arc::new(Derived { of: to, base: Item::string(&*text) })));
+    }
+    let value = match cast_in(frame, item, base, prefixes) {
+        // what needs so many digits is beyond any bound
+        Err(Failure::Error { w3c: "FOAR0002" | "FOCA0003", .. }) if matches!(to.range(), (Some(_), Some(_))) => {
+            return Err(invalid(to));
+        }
+        other => other?.base().clone(),
+    };
+    let fits = match &value {
+        Item::Integer(value) => {
+            let (least, most) = to.range();
+            least.is_none_or(|least| *value >= least) && most.is_none_or(|most| *value <= most)
+        }
+        Item::DateTime(moment) => moment.offset.is_some(),
+        _ => true,
+    };
+    if !fits {
+        return Err(Failure::error("FORG0001", format!("the value lies outside the type xs:{}", to.name())));
+    }
+    Ok(Item::Derived(Arc::new(Derived { of: to, base: value })))
+}
+
+/// Casts a text to a type that is not derived.
+fn from_text(frame: &Frame<'_>, item: &Item, to: AtomicType, prefixes: Option<&Prefixes>) -> Result<Item, Failure> {
+    let whole = frame.text_of(item);
+    let text = trimmed(&whole);
+    let form = || invalid(to);
+    let moment = |why: Unreadable| match why {
+        Unreadable::Form => invalid(to),
+        Unreadable::Range => Failure::error("FODT0001", "the date lies outside the years -9999 to 9999"),
+    };
+    let duration = |kind: DurationKind| match temporal_text::duration(text, kind) {
+        Ok(value) => Ok(Item::Duration(value)),
+        Err(Unreadable::Form) => Err(invalid(to)),
+        Err(Unreadable::Range) => Err(Failure::error("FODT0002", "the duration is too long")),
+    };
+    let gregorian = |kind: GregorianKind| temporal_text::gregorian(text, kind).map(Item::Gregorian).map_err(moment);
+    let bytes = |kind: BinaryKind| binary::read(kind, text).map(|bytes| Item::Binary(kind, bytes.into()));
+    Ok(match to {
+        AtomicType::String => match item {
+            Item::String(text) | Item::Untyped(text) => Item::String(text.clone()),
+            _ => Item::string(&*whole),
+        },
+        AtomicType::Untyped => match item {
+            Item::String(text) | Item::Untyped(text) => Item::Untyped(text.clone()),
+            _ => Item::Untyped((&*whole).into()),
+        },
+        AtomicType::Boolean => match text {
+            "true" | "1" => Item::Boolean(true),
+            "false" | "0" => Item::Boolean(false),
+            _ => return Err(form()),
+        },
+        AtomicType::Integer if text.contains('.') => return Err(form()),
+        AtomicType::Integer | AtomicType::Decimal => match Decimal::parse(text) {
+            Ok(value) if to == AtomicType::Integer => Item::Integer(value),
+            Ok(value) => Item::Decimal(value),
+            Err(DecimalError::Syntax) => return Err(form()),
+            Err(other) => return Err(decimal_failure(other)),
+        },
+        AtomicType::Double => Item::Double(floating(text).ok_or_else(form)?),
+        AtomicType::Float => Item::Float(floating(text).ok_or_else(form)?),
+        AtomicType::Date => Item::Date(temporal_text::date(text).map_err(moment)?),
+        AtomicType::Time => Item::Time(temporal_text::time(text).map_err(moment)?),
+        AtomicType::DateTime => Item::DateTime(temporal_text::date_time(text).map_err(moment)?),
+        AtomicType::Duration => duration(DurationKind::Any)?,
+        AtomicType::YearMonth => duration(DurationKind::YearMonth)?,
+        AtomicType::DayTime => duration(DurationKind::DayTime)?,
+        AtomicType::GYear => gregorian(GregorianKind::Year)?,
+        AtomicType::GYearMonth => gregorian(GregorianKind::YearMonth)?,
+        AtomicType::GMonth => gregorian(GregorianKind::Month)?,
+        AtomicType::GMonthDay => gregorian(GregorianKind::MonthDay)?,
+        AtomicType::GDay => gregorian(GregorianKind::Day)?,
+        AtomicType::Uri => Item::Uri((&*spaced(text, to)).into()),
+        AtomicType::Hex => bytes(BinaryKind::Hex).ok_or_else(form)?,
+        AtomicType::Base64 => bytes(BinaryKind::Base64).ok_or_else(form)?,
+        AtomicType::QName => qualified(text, prefixes)?,
+        _ => return Err(refused(item, to)),
+    })
+}
+
+fn qualified(text: &str, prefixes: Option<&Prefixes>) -> Result<Item, Failure> {
+    let Some(prefixes) = prefixes else {
+        return Err(Failure::error("XPTY0117", "untyped text does not become an xs:QName by itself; use xs:QName(…)"));
+    };
+    let (prefix, local) = text.split_once(':').unwrap_or(("", text));
+    if !is_ncname(local) || (text.contains(':') && !is_ncname(prefix)) {
+        return Err(invalid(AtomicType::QName));
+    }
+    let namespace = prefixes.namespace(prefix);
+    let namespace = namespace.ok_or_else(|| Failure::error("FONS0004", "the prefix of the name is not declared"))?;
+    Ok(Item::QName(Arc::new(Qualified { name: QName::new(namespace, local), prefix: prefix.into() })))
+}
+
+/// Casts a value that is neither text nor of a derived type to a type that is not derived.
+fn from_value(frame: &Frame<'_>, item: &Item, to: AtomicType) -> Result<Item, Failure> {
+    let exact = |value: f64| {
+        if !value.is_finite() {
+            return Err(Failure::error("FOCA0002", format!("{value} is no xs:{}", to.name())));
+        }
+        let w3c = if to == AtomicType::Integer { "FOCA0003" } else { "FOCA0001" };
+        Decimal::from_f64(value)
+            .ok_or_else(|| Failure::error(w3c, format!("the number is too large for an xs:{}", to.name())))
+    };
+    let gregorian = |kind, day, offset| Item::Gregorian(Gregorian::new(kind, day, offset));
+    let kind = match to {
+        AtomicType::GYear => Some(GregorianKind::Year),
+        AtomicType::GYearMonth => Some(GregorianKind::YearMonth),
+        AtomicType::GMonth => Some(GregorianKind::Month),
+        AtomicType::GMonthDay => Some(GregorianKind::MonthDay),
+        AtomicType::GDay => Some(GregorianKind::Day),
+        _ => None,
+    };
     Ok(match (to, item) {
+        (AtomicType::String, Item::Uri(text)) => Item::String(text.clone()),
         (AtomicType::String, _) => Item::string(&*frame.text_of(item)),
         (AtomicType::Untyped, _) => Item::Untyped((&*frame.text_of(item)).into()),
         (AtomicType::Boolean, Item::Integer(value) | Item::Decimal(value)) => Item::Boolean(!value.is_zero()),
         (AtomicType::Boolean, Item::Double(value)) => Item::Boolean(*value != 0.0 && !value.is_nan()),
+        (AtomicType::Boolean, Item::Float(value)) => Item::Boolean(*value != 0.0 && !value.is_nan()),
         (AtomicType::Integer, Item::Boolean(value)) => Item::Integer(Decimal::from(i64::from(*value))),
         (AtomicType::Decimal, Item::Boolean(value)) => Item::Decimal(Decimal::from(i64::from(*value))),
         (AtomicType::Double, Item::Boolean(value)) => Item::Double(f64::from(u8::from(*value))),
+        (AtomicType::Float, Item::Boolean(value)) => Item::Float(f32::from(u8::from(*value))),
         (AtomicType::Integer, Item::Decimal(value)) => Item::Integer(value.truncate()),
         (AtomicType::Decimal, Item::Integer(value)) => Item::Decimal(*value),
-        (AtomicType::Integer | AtomicType::Decimal, Item::Double(value)) => {
-            let exact = Decimal::from_f64(*value)
-                .ok_or_else(|| Failure::error("FOCA0002", "the double is not finite or too large for a decimal"))?;
-            if to == AtomicType::Integer { Item::Integer(exact.truncate()) } else { Item::Decimal(exact) }
-        }
+        (AtomicType::Integer, Item::Double(value)) => Item::Integer(exact(*value)?.truncate()),
+        (AtomicType::Integer, Item::Float(value)) => Item::Integer(exact(f64::from(*value))?.truncate()),
+        (AtomicType::Decimal, Item::Double(value)) => Item::Decimal(exact(*value)?),
+        (AtomicType::Decimal, Item::Float(value)) => Item::Decimal(exact(f64::from(*value))?),
         (AtomicType::Double, Item::Integer(value) | Item::Decimal(value)) => Item::Double(value.to_f64()),
+        (AtomicType::Double, Item::Float(value)) => Item::Double(f64::from(*value)),
+        (AtomicType::Float, Item::Integer(value) | Item::Decimal(value)) => Item::Float(value.to_f32()),
+        // `as` takes the nearest float
+        (AtomicType::Float, Item::Double(value)) => Item::Float(*value as f32),
         (AtomicType::Date, Item::DateTime(DateTime { local, offset })) => {
             Item::Date(Date { day: local.date(), offset: *offset })
         }
@@ -188,6 +273,18 @@ pub(super) fn cast(frame: &Frame<'_>, item: &Item, to: AtomicType) -> Result<Ite
         (AtomicType::DayTime, Item::Duration(value)) => {
             Item::Duration(Duration { kind: DurationKind::DayTime, months: 0, ..*value })
         }
-        _ => return Err(refuse()),
+        (AtomicType::Hex, Item::Binary(_, bytes)) => Item::Binary(BinaryKind::Hex, bytes.clone()),
+        (AtomicType::Base64, Item::Binary(_, bytes)) => Item::Binary(BinaryKind::Base64, bytes.clone()),
+        // a value of a type derived from this one
+        _ if AtomicType::of(item) == Some(to) => item.clone(),
+        (_, Item::Date(date)) => match kind {
+            Some(kind) => gregorian(kind, date.day, date.offset),
+            None => return Err(refused(item, to)),
+        },
+        (_, Item::DateTime(moment)) => match kind {
+            Some(kind) => gregorian(kind, moment.local.date(), moment.offset),
+            None => return Err(refused(item, to)),
+        },
+        _ => return Err(refused(item, to)),
     })
 }

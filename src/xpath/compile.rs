@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use super::{
     Scope, TypeRef, Value,
     ast::{Axis, AxisStep, Expr, ExprKind, ItemTest, Key, Lexical, Named, SequenceType, Span, Step, Test},
-    cast::{AtomicType, TYPES},
+    cast::{AtomicType, Prefixes, TYPES},
     code,
     conversion::surely_fits,
     function::{self, Function, Yields, pattern},
@@ -177,13 +177,15 @@ impl<'a> Compiler<'a> {
             }
             ExprKind::Cast { input, to, optional } => {
                 let input = self.boxed(input, context);
-                let Some(to) = self.concrete_type(to) else { return nothing(expr.span) };
-                unknown(OpKind::Cast { input, to, optional: *optional })
+                let Some(to) = self.concrete_type(to, "XPST0080") else { return nothing(expr.span) };
+                let prefixes = self.prefixes(to);
+                unknown(OpKind::Cast { input, to, optional: *optional, prefixes })
             }
             ExprKind::Castable { input, to, optional } => {
                 let input = self.boxed(input, context);
-                let Some(to) = self.concrete_type(to) else { return nothing(expr.span) };
-                unknown(OpKind::Castable { input, to, optional: *optional })
+                let Some(to) = self.concrete_type(to, "XPST0080") else { return nothing(expr.span) };
+                let prefixes = self.prefixes(to);
+                unknown(OpKind::Castable { input, to, optional: *optional, prefixes })
             }
             ExprKind::InstanceOf(input, to) => {
                 let input = self.boxed(input, context);
@@ -301,6 +303,17 @@ impl<'a> Compiler<'a> {
         found
     }
 
+    /// A type that items can be of (XPath 3.1 §2.5.4).
+    fn item_type_named(&mut self, name: &Named) -> Option<AtomicType> {
+        let found = self.atomic_type(name)?;
+        if !found.is_item_type() {
+            let text = format!("no single item is of type `{}` (XPST0051)", name.name);
+            self.report(code::UNKNOWN_TYPE, name.span, text, None);
+            return None;
+        }
+        Some(found)
+    }
+
     fn is_schema_prefix(&self, prefix: &str) -> bool {
         match self.scope.namespaces.iter().find(|(known, _)| known == prefix) {
             Some((_, uri)) => uri == function::SCHEMA,
@@ -308,14 +321,28 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn concrete_type(&mut self, name: &Named) -> Option<AtomicType> {
+    /// A type that values can be cast to; else it is the W3C error given.
+    fn concrete_type(&mut self, name: &Named, w3c: &str) -> Option<AtomicType> {
         let found = self.atomic_type(name)?;
         if !found.is_concrete() {
-            let text = format!("nothing can be cast to the abstract type `{}` (XPST0080)", name.name);
+            let text = format!("nothing can be cast to the abstract type `{}` ({w3c})", name.name);
             self.report(code::UNKNOWN_TYPE, name.span, text, None);
             return None;
         }
         Some(found)
+    }
+
+    /// The prefixes a cast needs to know.
+    fn prefixes(&self, to: AtomicType) -> Option<Arc<Prefixes>> {
+        if to != AtomicType::QName {
+            return None;
+        }
+        let predeclared =
+            [("xs", function::SCHEMA), ("fn", function::FUNCTIONS), ("xml", "http://www.w3.org/XML/1998/namespace")];
+        let default = self.scope.default_element_namespace.map(|uri| ("", uri));
+        let declared = self.scope.namespaces.iter().map(|(prefix, uri)| (prefix.as_str(), uri.as_str()));
+        let known = declared.chain(default).chain(predeclared).map(|(prefix, uri)| (prefix.into(), uri.into()));
+        Some(Arc::new(Prefixes { known: known.collect() }))
     }
 
     fn sequence_type(&mut self, written: &SequenceType, span: Span) -> Option<TypeTest> {
@@ -334,7 +361,7 @@ impl<'a> Compiler<'a> {
     fn item_type(&mut self, written: &ItemTest, span: Span) -> Option<ItemTypeTest> {
         Some(match written {
             ItemTest::Item => ItemTypeTest::Item,
-            ItemTest::Atomic(name) => ItemTypeTest::Atomic(self.atomic_type(name)?),
+            ItemTest::Atomic(name) => ItemTypeTest::Atomic(self.item_type_named(name)?),
             ItemTest::Kind(test) => ItemTypeTest::Node(self.node_test(test, Kind::Element, span)?),
             ItemTest::Map(None) => ItemTypeTest::Map(None),
             ItemTest::Map(Some((key, value))) => {
@@ -412,14 +439,15 @@ impl<'a> Compiler<'a> {
     }
 
     fn constructor(&mut self, name: &Named, mut ops: Vec<Op>) -> Option<(OpKind, Static)> {
-        let to = self.concrete_type(name)?;
+        let to = self.concrete_type(name, "XPST0017")?;
         if ops.len() != 1 {
             let text = format!("`{}` takes 1 argument, not {} (XPST0017)", name.name, ops.len());
             self.report(code::UNKNOWN_FUNCTION, name.span, text, None);
             return None;
         }
         let input = Box::new(ops.pop()?);
-        Some((OpKind::Cast { input, to, optional: true }, Static::Unknown))
+        let prefixes = self.prefixes(to);
+        Some((OpKind::Cast { input, to, optional: true, prefixes }, Static::Unknown))
     }
 
     fn grouping(&mut self, local: &str, name: &Named, arguments: usize) -> Option<(OpKind, Static)> {

@@ -3,7 +3,7 @@
 use super::{
     Failure, Frame, Item, Value,
     ast::{NodeComparison, Occurrence, SetOperation},
-    cast::{AtomicType, cast},
+    cast::{AtomicType, cast, cast_value},
     collection::atomized,
     conversion::convert,
     function::Call,
@@ -169,15 +169,14 @@ impl Run<'_> {
                 self.frame.budget.take((left.len() + right.len()) as u64).map_err(at)?;
                 combine_sets(*operation, &left, &right).map_err(at)?
             }
-            OpKind::Cast { input, to, optional } => match self.atom(input, focus)? {
-                Value::Empty if *optional => Value::Empty,
-                value => Value::One(cast(self.frame, only(&value).map_err(at)?, *to).map_err(at)?),
-            },
-            OpKind::Castable { input, to, optional } => match self.atom(input, focus)? {
-                Value::Empty => (*optional).into(),
-                Value::One(item) => cast(self.frame, &item, *to).is_ok().into(),
-                Value::Many(_) => false.into(),
-            },
+            OpKind::Cast { input, to, optional, prefixes } => {
+                let value = self.atom(input, focus)?;
+                cast_value(self.frame, &value, *to, *optional, prefixes.as_deref()).map_err(at)?
+            }
+            OpKind::Castable { input, to, optional, prefixes } => {
+                let value = self.atom(input, focus)?;
+                cast_value(self.frame, &value, *to, *optional, prefixes.as_deref()).is_ok().into()
+            }
             OpKind::InstanceOf(input, test) => {
                 let value = self.eval(input, focus)?;
                 self.matches_type(&value, test).into()

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{Array, Date, DateTime, Duration, Gregorian, Map, Time, cast::AtomicType};
+use super::{Array, Date, DateTime, Duration, Gregorian, Map, Time, binary, cast::AtomicType};
 use crate::document::{Decimal, Document, NodeId, QName};
 
 /// One item of a sequence (XDM 3.1 §2.1).
@@ -147,9 +147,9 @@ pub fn string_of<'a>(item: &'a Item, documents: &[&'a Document]) -> Cow<'a, str>
         Item::Time(value) => Cow::Owned(value.to_string()),
         Item::DateTime(value) => Cow::Owned(value.to_string()),
         Item::Duration(value) => Cow::Owned(value.to_string()),
-        Item::Float(value) => Cow::Owned(double_text(f64::from(*value))),
+        Item::Float(value) => Cow::Owned(float_text(*value)),
         Item::Uri(text) => Cow::Borrowed(text),
-        Item::Binary(kind, bytes) => Cow::Owned(binary_text(*kind, bytes)),
+        Item::Binary(kind, bytes) => Cow::Owned(binary::text(*kind, bytes)),
         Item::Gregorian(value) => Cow::Owned(value.to_string()),
         Item::QName(name) if name.prefix.is_empty() => Cow::Borrowed(&name.name.local),
         Item::QName(name) => Cow::Owned(format!("{}:{}", name.prefix, name.name.local)),
@@ -159,43 +159,59 @@ pub fn string_of<'a>(item: &'a Item, documents: &[&'a Document]) -> Cow<'a, str>
     }
 }
 
-fn binary_text(kind: BinaryKind, bytes: &[u8]) -> String {
-    match kind {
-        BinaryKind::Hex => bytes.iter().map(|byte| format!("{byte:02X}")).collect(),
-        BinaryKind::Base64 => {
-            const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-            let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-            for three in bytes.chunks(3) {
-                let bits =
-                    three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-                for place in 0..4 {
-                    let digit = (bits >> (18 - 6 * place)) & 63;
-                    text.push(if place <= three.len() { char::from(DIGITS[digit as usize]) } else { '=' });
-                }
-            }
-            text
-        }
-    }
-}
-
 /// The cast of a double to a string (F&O 3.1 §19.1.2.2): plain between 0.000001 and 1000000, else with exponent.
 fn double_text(value: f64) -> String {
+    let shown = if (0.000_001..1_000_000.0).contains(&value.abs()) { value.to_string() } else { format!("{value:E}") };
+    floating_text(value, shown)
+}
+
+/// The same for a float, which shows fewer digits.
+fn float_text(value: f32) -> String {
+    let shown = if (0.000_001..1_000_000.0).contains(&value.abs()) { value.to_string() } else { format!("{value:E}") };
+    floating_text(f64::from(value), shown)
+}
+
+/// The special values by their names; a mantissa has a point.
+fn floating_text(value: f64, shown: String) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }
     if value.is_infinite() {
         return if value > 0.0 { "INF" } else { "-INF" }.to_owned();
     }
-    let size = value.abs();
     if value == 0.0 {
         return if value.is_sign_negative() { "-0" } else { "0" }.to_owned();
     }
-    if (0.000_001..1_000_000.0).contains(&size) {
-        return format!("{value}");
-    }
-    let shown = format!("{value:E}");
     match shown.split_once('E') {
         Some((mantissa, exponent)) if !mantissa.contains('.') => format!("{mantissa}.0E{exponent}"),
         _ => shown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Item, double_text, float_text};
+
+    #[test]
+    fn an_item_is_small() {
+        assert!(size_of::<Item>() <= 32, "{}", size_of::<Item>());
+    }
+
+    #[test]
+    fn floating_numbers_show_their_shortest_form() {
+        for (value, shown) in [
+            (0.1, "0.1"),
+            (-0.0, "-0"),
+            (1_000_000.0, "1.0E6"),
+            (999_999.0, "999999"),
+            (0.000_001, "0.000001"),
+            (0.000_000_9, "9.0E-7"),
+            (1.5e300, "1.5E300"),
+            (f64::NEG_INFINITY, "-INF"),
+        ] {
+            assert_eq!(double_text(value), shown);
+        }
+        assert_eq!(float_text(0.1), "0.1");
+        assert_eq!(float_text(16_777_216.0), "1.6777216E7");
     }
 }

@@ -12,6 +12,8 @@
 //! by a test) and the Rust function.
 
 mod ast;
+mod atomic_type;
+mod binary;
 mod cast;
 mod code;
 mod collection;
@@ -35,6 +37,7 @@ mod scope;
 mod signature;
 mod static_type;
 mod temporal;
+mod temporal_text;
 #[cfg(test)]
 mod tests;
 mod value;

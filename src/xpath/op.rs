@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Value,
     ast::{Arithmetic, Axis, Comparison, NodeComparison, Occurrence, SetOperation, Span},
-    cast::AtomicType,
+    cast::{AtomicType, Prefixes},
     function::{Function, pattern::Pattern},
     signature::Parameter,
 };
@@ -50,11 +50,14 @@ pub(super) enum OpKind {
         input: Box<Op>,
         to: AtomicType,
         optional: bool,
+        /// For a cast to `xs:QName`.
+        prefixes: Option<Arc<Prefixes>>,
     },
     Castable {
         input: Box<Op>,
         to: AtomicType,
         optional: bool,
+        prefixes: Option<Arc<Prefixes>>,
     },
     InstanceOf(Box<Op>, TypeTest),
     Treat(Box<Op>, TypeTest),

@@ -15,6 +15,7 @@ use crate::document::{Decimal, DecimalError};
 pub(super) enum Number {
     Integer(Decimal),
     Decimal(Decimal),
+    Float(f32),
     Double(f64),
 }
 
@@ -23,6 +24,7 @@ impl Number {
         match self {
             Self::Integer(value) => Item::Integer(value),
             Self::Decimal(value) => Item::Decimal(value),
+            Self::Float(value) => Item::Float(value),
             Self::Double(value) => Item::Double(value),
         }
     }
@@ -30,7 +32,18 @@ impl Number {
     pub fn to_f64(self) -> f64 {
         match self {
             Self::Integer(value) | Self::Decimal(value) => value.to_f64(),
+            Self::Float(value) => f64::from(value),
             Self::Double(value) => value,
+        }
+    }
+
+    /// The nearest float.
+    fn to_f32(self) -> f32 {
+        match self {
+            Self::Integer(value) | Self::Decimal(value) => value.to_f32(),
+            Self::Float(value) => value,
+            // `as` takes the nearest float
+            Self::Double(value) => value as f32,
         }
     }
 
@@ -39,6 +52,7 @@ impl Number {
         match self {
             Self::Integer(value) => Self::Integer(exact(value)),
             Self::Decimal(value) => Self::Decimal(exact(value)),
+            Self::Float(value) => Self::Float(double(f64::from(value)) as f32),
             Self::Double(value) => Self::Double(double(value)),
         }
     }
@@ -50,10 +64,11 @@ fn is_untyped(item: &Item) -> bool {
 
 /// The number an item is; untyped text is a decimal.
 pub(super) fn number(frame: &Frame<'_>, item: &Item) -> Result<Number, Failure> {
-    match item {
+    match item.base() {
         Item::Integer(value) => Ok(Number::Integer(*value)),
         Item::Decimal(value) => Ok(Number::Decimal(*value)),
         Item::Double(value) => Ok(Number::Double(*value)),
+        Item::Float(value) => Ok(Number::Float(*value)),
         Item::Node(..) | Item::Untyped(_) => match Decimal::parse(&frame.text_of(item)) {
             Ok(value) => Ok(Number::Decimal(value)),
             Err(DecimalError::Syntax) => {
@@ -94,13 +109,14 @@ pub(super) fn combine(frame: &Frame<'_>, operation: Arithmetic, left: &Item, rig
     if plain(left) && plain(right) {
         return numbers(operation, number(frame, left)?, number(frame, right)?).map(Number::item);
     }
-    temporal_arithmetic(frame, operation, left, right)
+    temporal_arithmetic(frame, operation, left.base(), right.base())
 }
 
 fn numbers(operation: Arithmetic, left: Number, right: Number) -> Result<Number, Failure> {
-    use Number::{Double, Integer};
+    use Number::{Double, Float, Integer};
     let (a, b, whole) = match (left, right) {
         (Double(_), _) | (_, Double(_)) => return doubles(operation, left.to_f64(), right.to_f64()),
+        (Float(_), _) | (_, Float(_)) => return floats(operation, left.to_f32(), right.to_f32()),
         (Integer(a), Integer(b)) => (a, b, true),
         (Integer(a) | Number::Decimal(a), Integer(b) | Number::Decimal(b)) => (a, b, false),
     };
@@ -126,14 +142,32 @@ fn doubles(operation: Arithmetic, a: f64, b: f64) -> Result<Number, Failure> {
         Arithmetic::Multiply => a * b,
         Arithmetic::Divide => a / b,
         Arithmetic::Modulo => a % b,
-        Arithmetic::IntegerDivide => {
-            if b == 0.0 {
-                return Err(decimal_failure(DecimalError::DivisionByZero));
-            }
-            let whole = Decimal::from_f64((a / b).trunc());
-            return whole.map(Number::Integer).ok_or_else(|| decimal_failure(DecimalError::Overflow));
-        }
+        Arithmetic::IntegerDivide => return whole_quotient(a, b),
     }))
+}
+
+/// As [`doubles`], each result rounded to a float.
+fn floats(operation: Arithmetic, a: f32, b: f32) -> Result<Number, Failure> {
+    Ok(Number::Float(match operation {
+        Arithmetic::Add => a + b,
+        Arithmetic::Subtract => a - b,
+        Arithmetic::Multiply => a * b,
+        Arithmetic::Divide => a / b,
+        Arithmetic::Modulo => a % b,
+        Arithmetic::IntegerDivide => return whole_quotient(f64::from(a), f64::from(b)),
+    }))
+}
+
+/// `idiv` of doubles (F&O 3.1 §4.2.5).
+fn whole_quotient(a: f64, b: f64) -> Result<Number, Failure> {
+    if b == 0.0 {
+        return Err(decimal_failure(DecimalError::DivisionByZero));
+    }
+    if b.is_infinite() && a.is_finite() {
+        return Ok(Number::Integer(Decimal::ZERO));
+    }
+    let whole = Decimal::from_f64((a / b).trunc());
+    whole.map(Number::Integer).ok_or_else(|| decimal_failure(DecimalError::Overflow))
 }
 
 fn temporal_arithmetic(frame: &Frame<'_>, operation: Arithmetic, left: &Item, right: &Item) -> Result<Item, Failure> {
@@ -151,7 +185,6 @@ fn temporal_arithmetic(frame: &Frame<'_>, operation: Arithmetic, left: &Item, ri
         )
     };
     let overflow = || Failure::error("FODT0001", "the date lies outside the calendar");
-    let too_long = || Failure::error("FODT0002", "the duration is too long");
     let signed = |duration: Duration| {
         if operation == Subtract {
             Duration { months: duration.months.saturating_neg(), micros: duration.micros.saturating_neg(), ..duration }
@@ -195,19 +228,8 @@ fn temporal_arithmetic(frame: &Frame<'_>, operation: Arithmetic, left: &Item, ri
         (Multiply | Divide, Item::Duration(a), other)
             if (is_numeric(other) || is_untyped(other)) && a.kind != DurationKind::Any =>
         {
-            let by = match number(frame, other)? {
-                Number::Integer(value) | Number::Decimal(value) => value,
-                Number::Double(value) => Decimal::from_f64(value).ok_or_else(too_long)?,
-            };
-            let scale = |amount: i64| -> Result<i64, Failure> {
-                let amount = Decimal::from(amount);
-                let scaled = if operation == Multiply { amount.multiply(by) } else { amount.divide(by) };
-                match scaled {
-                    Ok(scaled) => scaled.round(0).to_i64().ok_or_else(too_long),
-                    Err(DecimalError::DivisionByZero) => Err(too_long()),
-                    Err(other) => Err(decimal_failure(other)),
-                }
-            };
+            let by = number(frame, other)?;
+            let scale = |amount: i64| scaled(operation, amount, by);
             let months = i32::try_from(scale(i64::from(a.months))?).map_err(|_| too_long())?;
             Ok(Item::Duration(Duration { kind: a.kind, months, micros: scale(a.micros)? }))
         }
@@ -215,7 +237,41 @@ fn temporal_arithmetic(frame: &Frame<'_>, operation: Arithmetic, left: &Item, ri
     }
 }
 
+fn too_long() -> Failure {
+    Failure::error("FODT0002", "the duration is too long")
+}
+
+/// Months or microseconds multiplied or divided, rounded to whole ones, halves upwards (F&O 3.1 §8.4).
+fn scaled(operation: Arithmetic, amount: i64, by: Number) -> Result<i64, Failure> {
+    let double = by.to_f64();
+    if double.is_nan() {
+        return Err(Failure::error("FOCA0005", "a duration cannot be multiplied or divided by NaN"));
+    }
+    if double == 0.0 && operation == Arithmetic::Divide {
+        return Err(too_long());
+    }
+    if double.is_infinite() {
+        return if operation == Arithmetic::Divide { Ok(0) } else { Err(too_long()) };
+    }
+    let exact = match by {
+        Number::Integer(value) | Number::Decimal(value) => Some(value),
+        Number::Float(_) | Number::Double(_) => Decimal::from_f64(double),
+    };
+    let whole = Decimal::from(amount);
+    let quotient = |by| if operation == Arithmetic::Multiply { whole.multiply(by) } else { whole.divide(by) };
+    if let Some(Ok(result)) = exact.map(quotient) {
+        return result.round(0).to_i64().ok_or_else(too_long);
+    }
+    let near = if operation == Arithmetic::Multiply { amount as f64 * double } else { amount as f64 / double };
+    Decimal::from_f64((near + 0.5).floor()).and_then(Decimal::to_i64).ok_or_else(too_long)
+}
+
 impl Comparison {
+    /// Whether it asks for an order, not for equality.
+    fn orders(self) -> bool {
+        !matches!(self, Self::Equal | Self::NotEqual)
+    }
+
     pub(super) fn holds(self, order: Option<Ordering>) -> bool {
         match self {
             Self::Equal => order == Some(Ordering::Equal),
@@ -236,7 +292,7 @@ pub(super) fn value_comparison(
     right: &Value,
 ) -> Result<Value, Failure> {
     let (Some(left), Some(right)) = (operand(left)?, operand(right)?) else { return Ok(Value::Empty) };
-    Ok(comparison.holds(compare(frame, left, right)?).into())
+    Ok(comparison.holds(compared(frame, comparison, left, right)?).into())
 }
 
 /// A general comparison (XPath 3.1 §3.7.2): whether any pair compares so.
@@ -249,7 +305,7 @@ pub(super) fn general_comparison(
     for a in left.items() {
         for b in right.items() {
             frame.budget.take(1)?;
-            if comparison.holds(compare(frame, a, b)?) {
+            if comparison.holds(compared(frame, comparison, a, b)?) {
                 return Ok(true);
             }
         }
@@ -257,9 +313,32 @@ pub(super) fn general_comparison(
     Ok(false)
 }
 
-/// The order of two items; `None` when one is NaN. Untyped text takes the other side's type (a number's: decimal).
+/// As [`compare`]; a comparison that asks for the order of values that have none is an error.
+fn compared(frame: &Frame<'_>, comparison: Comparison, left: &Item, right: &Item) -> Result<Option<Ordering>, Failure> {
+    if comparison.orders() && !(is_ordered(left) && is_ordered(right)) {
+        return Err(incomparable(left, right));
+    }
+    compare(frame, left, right)
+}
+
+/// Whether values of the item's type have an order (F&O 3.1 §8, §9.4, §10.2, §11).
+pub(super) fn is_ordered(item: &Item) -> bool {
+    !matches!(
+        item.base(),
+        Item::QName(_) | Item::Gregorian(_) | Item::Duration(Duration { kind: DurationKind::Any, .. })
+    )
+}
+
+fn incomparable(left: &Item, right: &Item) -> Failure {
+    let text = format!("values of type {} and {} cannot be compared", left.type_name(), right.type_name());
+    Failure::error("XPTY0004", text)
+}
+
+/// The order of two items; `None` when one is NaN, or they are different and have none. Untyped text takes the other
+/// side's type (a number's: decimal).
 pub(super) fn compare(frame: &Frame<'_>, left: &Item, right: &Item) -> Result<Option<Ordering>, Failure> {
-    let textual = |item: &Item| is_untyped(item) || matches!(item, Item::String(_));
+    let (left, right) = (left.base(), right.base());
+    let textual = |item: &Item| is_untyped(item) || matches!(item, Item::String(_) | Item::Uri(_));
     if textual(left) && textual(right) {
         return Ok(Some(frame.text_of(left).as_ref().cmp(frame.text_of(right).as_ref())));
     }
@@ -267,7 +346,8 @@ pub(super) fn compare(frame: &Frame<'_>, left: &Item, right: &Item) -> Result<Op
     if numeric(left) && numeric(right) {
         return Ok(match (number(frame, left)?, number(frame, right)?) {
             (Number::Integer(a) | Number::Decimal(a), Number::Integer(b) | Number::Decimal(b)) => Some(a.cmp(&b)),
-            (a, b) => a.to_f64().partial_cmp(&b.to_f64()),
+            (a @ Number::Double(_), b) | (a, b @ Number::Double(_)) => a.to_f64().partial_cmp(&b.to_f64()),
+            (a, b) => a.to_f32().partial_cmp(&b.to_f32()),
         });
     }
     if is_untyped(left) {
@@ -277,56 +357,49 @@ pub(super) fn compare(frame: &Frame<'_>, left: &Item, right: &Item) -> Result<Op
         return compare(frame, left, &cast(frame, right, type_of(left))?);
     }
     let instant = |moment: &DateTime| temporal::instant(*moment);
+    let equal = |is: bool| is.then_some(Ordering::Equal);
     Ok(match (left, right) {
         (Item::Boolean(a), Item::Boolean(b)) => Some(a.cmp(b)),
         (Item::DateTime(a), Item::DateTime(b)) => Some(instant(a).cmp(&instant(b))),
         (Item::Date(a), Item::Date(b)) => Some(instant(&temporal::midnight(*a)).cmp(&instant(&temporal::midnight(*b)))),
         (Item::Time(a), Item::Time(b)) => Some(temporal::time_instant(*a).cmp(&temporal::time_instant(*b))),
+        (Item::Gregorian(a), Item::Gregorian(b)) if a.kind == b.kind => {
+            equal(temporal::gregorian_instant(*a) == temporal::gregorian_instant(*b))
+        }
+        (Item::Binary(a, left), Item::Binary(b, right)) if a == b => Some(left.cmp(right)),
+        (Item::QName(a), Item::QName(b)) => equal(a.name == b.name),
         (Item::Duration(a), Item::Duration(b)) => match (a.months.cmp(&b.months), a.micros.cmp(&b.micros)) {
             (order, Ordering::Equal) | (Ordering::Equal, order) => Some(order),
             (a, b) if a == b => Some(a),
             _ => None,
         },
-        _ => {
-            return Err(Failure::error(
-                "XPTY0004",
-                format!("values of type {} and {} cannot be compared", left.type_name(), right.type_name()),
-            ));
-        }
+        _ => return Err(incomparable(left, right)),
     })
 }
 
+/// The type untyped text takes beside an item.
 fn type_of(item: &Item) -> AtomicType {
-    match item {
-        Item::Node(..) | Item::Untyped(_) => AtomicType::Untyped,
-        Item::String(_) => AtomicType::String,
-        Item::Boolean(_) => AtomicType::Boolean,
-        Item::Integer(_) => AtomicType::Integer,
-        Item::Decimal(_) => AtomicType::Decimal,
-        Item::Double(_) => AtomicType::Double,
-        Item::Date(_) => AtomicType::Date,
-        Item::Time(_) => AtomicType::Time,
-        Item::DateTime(_) => AtomicType::DateTime,
-        Item::Duration(Duration { kind: DurationKind::YearMonth, .. }) => AtomicType::YearMonth,
-        Item::Duration(Duration { kind: DurationKind::DayTime, .. }) => AtomicType::DayTime,
-        Item::Duration(_) => AtomicType::Duration,
-        _ => AtomicType::AnyAtomic,
-    }
+    AtomicType::of(item).unwrap_or(AtomicType::Untyped)
 }
 
 /// A key that is equal exactly for items that compare equal (for `distinct-values` and grouping).
 pub(super) fn equality_key(frame: &Frame<'_>, item: &Item) -> String {
-    match item {
+    let double = |value: f64| match Decimal::from_f64(value) {
+        Some(exact) => format!("n{exact}"),
+        None => format!("n{value}"),
+    };
+    match item.base() {
         Item::Integer(value) | Item::Decimal(value) => format!("n{value}"),
-        Item::Double(value) => match Decimal::from_f64(*value) {
-            Some(exact) => format!("n{exact}"),
-            None => format!("n{value}"),
-        },
+        Item::Double(value) => double(*value),
+        Item::Float(value) => double(f64::from(*value)),
         Item::Boolean(value) => format!("b{value}"),
         Item::Date(value) => format!("d{}", temporal::instant(temporal::midnight(*value))),
         Item::Time(value) => format!("t{}", temporal::time_instant(*value)),
         Item::DateTime(value) => format!("m{}", temporal::instant(*value)),
         Item::Duration(value) => format!("p{}/{}", value.months, value.micros),
+        Item::Gregorian(value) => format!("{}{}", value.type_name(), temporal::gregorian_instant(*value)),
+        binary @ Item::Binary(..) => format!("{}{}", binary.type_name(), frame.text_of(binary)),
+        Item::QName(name) => format!("q{{{}}}{}", name.name.namespace, name.name.local),
         text => format!("s{}", frame.text_of(text)),
     }
 }

@@ -78,7 +78,8 @@ pub enum GregorianKind {
     Day,
 }
 
-/// A part of a date that comes again (XSD 1.0 part 2 §3.2.10–3.2.14). The parts it has not are those of 1972-12-31.
+/// A part of a date that comes again (XSD 1.0 part 2 §3.2.10–3.2.14). The parts it has not are those of the first day it
+/// can be; the year 1972, as a leap year, and December stand for any.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gregorian {
     /// Its type.
@@ -90,6 +91,18 @@ pub struct Gregorian {
 }
 
 impl Gregorian {
+    /// The part of a date that a kind is.
+    pub(super) fn new(kind: GregorianKind, of: civil::Date, offset: Option<i16>) -> Self {
+        let day = match kind {
+            GregorianKind::Year => civil::Date::new(of.year(), 1, 1),
+            GregorianKind::YearMonth => civil::Date::new(of.year(), of.month(), 1),
+            GregorianKind::Month => civil::Date::new(1972, of.month(), 1),
+            GregorianKind::MonthDay => civil::Date::new(1972, of.month(), of.day()),
+            GregorianKind::Day => civil::Date::new(1972, 12, of.day()),
+        };
+        Self { kind, day: day.unwrap_or(of), offset }
+    }
+
     pub(super) fn type_name(self) -> &'static str {
         match self.kind {
             GregorianKind::Year => "xs:gYear",
@@ -201,130 +214,6 @@ impl fmt::Display for Duration {
     }
 }
 
-/// Splits a trailing zone off: `Z`, `+08:00`.
-fn split_zone(text: &str) -> Option<(&str, Option<i16>)> {
-    if let Some(rest) = text.strip_suffix('Z') {
-        return Some((rest, Some(0)));
-    }
-    let Some(start) = text.len().checked_sub(6) else { return Some((text, None)) };
-    let (Some(rest), Some(zone)) = (text.get(..start), text.get(start..)) else { return Some((text, None)) };
-    let bytes = zone.as_bytes();
-    if !matches!(bytes[0], b'+' | b'-') || bytes[3] != b':' {
-        return Some((text, None));
-    }
-    let (hours, minutes) = (digits(&zone[1..3])?, digits(&zone[4..6])?);
-    if minutes > 59 || hours * 60 + minutes > 14 * 60 {
-        return None;
-    }
-    let offset = i16::try_from(hours * 60 + minutes).ok()?;
-    Some((rest, Some(if bytes[0] == b'-' { -offset } else { offset })))
-}
-
-fn digits(text: &str) -> Option<i64> {
-    (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok()).flatten()
-}
-
-fn civil_date(text: &str) -> Option<civil::Date> {
-    let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-    let mut parts = rest.split('-');
-    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() || year.len() < 4 || month.len() != 2 || day.len() != 2 {
-        return None;
-    }
-    let year = i16::try_from(digits(year)?).ok()?;
-    let year = if negative { -year } else { year };
-    civil::Date::new(year, i8::try_from(digits(month)?).ok()?, i8::try_from(digits(day)?).ok()?).ok()
-}
-
-/// The time, and whether it is `24:00:00`, the next day's midnight.
-fn civil_time(text: &str) -> Option<(civil::Time, bool)> {
-    let mut parts = text.split(':');
-    let (hour, minute, second) = (parts.next()?, parts.next()?, parts.next()?);
-    let (second, fraction) = second.split_once('.').unwrap_or((second, "0"));
-    if parts.next().is_some() || hour.len() != 2 || minute.len() != 2 || second.len() != 2 {
-        return None;
-    }
-    let narrow = |text: &str| digits(text).and_then(|value| i8::try_from(value).ok());
-    digits(fraction)?;
-    let nanos: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
-    let nanos = i32::try_from(digits(&nanos)?).ok()?;
-    let (hour, minute, second) = (narrow(hour)?, narrow(minute)?, narrow(second)?);
-    if (hour, minute, second, nanos) == (24, 0, 0, 0) {
-        return Some((civil::Time::midnight(), true));
-    }
-    civil::Time::new(hour, minute, second, nanos).ok().map(|time| (time, false))
-}
-
-pub(super) fn parse_date(text: &str) -> Option<Date> {
-    let (text, offset) = split_zone(text)?;
-    civil_date(text).map(|day| Date { day, offset })
-}
-
-pub(super) fn parse_time(text: &str) -> Option<Time> {
-    let (text, offset) = split_zone(text)?;
-    civil_time(text).map(|(time, _)| Time { time, offset })
-}
-
-pub(super) fn parse_date_time(text: &str) -> Option<DateTime> {
-    let (date, time) = text.split_once('T')?;
-    let (time, offset) = split_zone(time)?;
-    let (time, next_day) = civil_time(time)?;
-    let mut day = civil_date(date)?;
-    if next_day {
-        day = day.tomorrow().ok()?;
-    }
-    Some(DateTime { local: civil::DateTime::from_parts(day, time), offset })
-}
-
-/// `-P1Y2M3DT4H5M6.7S`; the kind says which parts are allowed.
-pub(super) fn parse_duration(text: &str, kind: DurationKind) -> Option<Duration> {
-    let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-    let rest = rest.strip_prefix('P')?;
-    let (days, time) = match rest.split_once('T') {
-        Some((_, "")) => return None,
-        Some((days, time)) => (days, time),
-        None => (rest, ""),
-    };
-    if days.is_empty() && time.is_empty() {
-        return None;
-    }
-    let (mut months, mut micros) = (0_i64, 0_i64);
-    let mut read = |part: &str, units: &[(char, i64, bool)]| -> Option<()> {
-        let (mut rest, mut units) = (part, units.iter());
-        while !rest.is_empty() {
-            let at = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-            let (number, after) = rest.split_at(at);
-            let letter = after.chars().next()?;
-            let (_, size, is_month) = units.by_ref().find(|(unit, ..)| *unit == letter)?;
-            let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-            if letter != 'S' && number.contains('.') {
-                return None;
-            }
-            let amount = digits(whole)?.checked_mul(*size)?;
-            if *is_month {
-                months = months.checked_add(amount)?;
-            } else {
-                digits(fraction)?;
-                let fraction: String = fraction.chars().chain(std::iter::repeat('0')).take(6).collect();
-                let fraction = if letter == 'S' { digits(&fraction)? } else { 0 };
-                micros = micros.checked_add(amount)?.checked_add(fraction)?;
-            }
-            rest = &after[letter.len_utf8()..];
-        }
-        Some(())
-    };
-    read(days, &[('Y', 12, true), ('M', 1, true), ('D', DAY, false)])?;
-    read(time, &[('H', 3_600 * SECOND, false), ('M', 60 * SECOND, false), ('S', SECOND, false)])?;
-    let wrong = match kind {
-        DurationKind::Any => false,
-        DurationKind::YearMonth => days.contains('D') || rest.contains('T'),
-        DurationKind::DayTime => days.contains(['Y', 'M']),
-    };
-    let sign = if negative { -1 } else { 1 };
-    (!wrong).then_some(())?;
-    Some(Duration { kind, months: i32::try_from(months * sign).ok()?, micros: micros * sign })
-}
-
 /// Microseconds of a second.
 pub(super) const SECOND: i64 = 1_000_000;
 /// Microseconds of a day.
@@ -350,6 +239,11 @@ fn day_number(day: civil::Date) -> i64 {
 pub(super) fn instant(value: DateTime) -> i64 {
     let offset = i64::from(value.offset.unwrap_or(0)) * 60 * SECOND;
     day_number(value.local.date()) * DAY + time_micros(value.local.time()) - offset
+}
+
+/// For comparing: the instant at which it begins.
+pub(super) fn gregorian_instant(value: Gregorian) -> i64 {
+    instant(midnight(Date { day: value.day, offset: value.offset }))
 }
 
 /// For comparing times: microseconds on a reference day, in UTC.

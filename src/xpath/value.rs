@@ -74,12 +74,13 @@ impl Value {
                 }
             },
         };
-        Ok(match first {
+        Ok(match first.base() {
             Item::Node(..) => true,
             Item::Boolean(value) => *value,
-            Item::Untyped(text) | Item::String(text) => !text.is_empty(),
+            Item::Untyped(text) | Item::String(text) | Item::Uri(text) => !text.is_empty(),
             Item::Integer(value) | Item::Decimal(value) => !value.is_zero(),
             Item::Double(value) => *value != 0.0 && !value.is_nan(),
+            Item::Float(value) => *value != 0.0 && !value.is_nan(),
             other => {
                 return Err(Failure::error(
                     "FORG0006",

@@ -143,7 +143,7 @@ pub(super) const TABLE: &[Function] = &[
             let amount = match call.number(0)? {
                 None => return Ok(Value::Empty),
                 Some(Number::Integer(value) | Number::Decimal(value)) => Some(value),
-                Some(Number::Double(value)) => Decimal::from_f64(value),
+                Some(number) => Decimal::from_f64(number.to_f64()),
             };
             let words = amount.and_then(words::chinese);
             string(words.ok_or_else(|| Failure::error("FOAR0002", "the amount is too large to be written out"))?)

@@ -2,6 +2,7 @@
 //!
 //! A new function is an entry in the table of its file; the examples are run by a test and shown by the reference.
 
+mod aggregate;
 mod array;
 mod date;
 pub(super) mod date_picture;
@@ -72,6 +73,7 @@ pub fn functions() -> impl Iterator<Item = &'static Function> {
         string::TABLE,
         numeric::TABLE,
         sequence::TABLE,
+        aggregate::TABLE,
         node::TABLE,
         date::TABLE,
         map::TABLE,
@@ -154,11 +156,12 @@ impl<'a> Call<'a> {
     /// A required integer argument; doubles and decimals are rounded.
     fn integer(&self, at: usize) -> Result<i64, Failure> {
         let item = only(self.value(at))?;
-        let whole = match operate::number(self.frame, item)? {
+        let number = operate::number(self.frame, item)?;
+        let whole = match number {
             Number::Integer(value) | Number::Decimal(value) => value.round(0).to_i64(),
-            Number::Double(value) if value.is_nan() => None,
+            Number::Float(_) | Number::Double(_) if number.to_f64().is_nan() => None,
             // `as` saturates
-            Number::Double(value) => Some((value + 0.5).floor() as i64),
+            Number::Float(_) | Number::Double(_) => Some((number.to_f64() + 0.5).floor() as i64),
         };
         whole.ok_or_else(|| Failure::error("FOCA0002", format!("argument {} must be an integer", at + 1)))
     }

@@ -3,7 +3,11 @@
 use super::{Call, Function, Yields::Other, number_picture::NumberPicture, string};
 use crate::{
     document::Decimal,
-    xpath::{Failure, Item, Value, cast, operate::Number},
+    xpath::{
+        Failure, Item, Value,
+        cast::{AtomicType, cast},
+        operate::Number,
+    },
 };
 
 pub(super) const TABLE: &[Function] = &[
@@ -15,17 +19,11 @@ pub(super) const TABLE: &[Function] = &[
         examples: &[("number('12')", "12"), ("number('x')", "NaN")],
         yields: Other,
         call: |call| {
-            let value = match call.or_context(0)? {
-                None => f64::NAN,
-                Some(Item::Boolean(value)) => f64::from(u8::from(*value)),
-                Some(Item::Integer(value) | Item::Decimal(value)) => value.to_f64(),
-                Some(Item::Double(value)) => *value,
-                Some(text @ (Item::Node(..) | Item::Untyped(_) | Item::String(_))) => {
-                    cast::parse_double(&call.frame.text_of(text)).unwrap_or(f64::NAN)
-                }
-                Some(_) => f64::NAN,
+            let number = match call.or_context(0)? {
+                None => Ok(Item::Double(f64::NAN)),
+                Some(item) => cast(call.frame, item, AtomicType::Double),
             };
-            Ok(Item::Double(value).into())
+            Ok(number.unwrap_or(Item::Double(f64::NAN)).into())
         },
     },
     Function {
@@ -97,7 +95,7 @@ pub(super) const TABLE: &[Function] = &[
             string(match call.number(0)? {
                 None => "NaN".to_owned(),
                 Some(Number::Integer(value) | Number::Decimal(value)) => picture.format(value)?,
-                Some(Number::Double(value)) => picture.format_double(value)?,
+                Some(number) => picture.format_double(number.to_f64())?,
             })
         },
     },

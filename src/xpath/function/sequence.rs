@@ -1,4 +1,4 @@
-//! Functions on sequences and booleans, and aggregates (F&O 3.1 §7, §14).
+//! Functions on sequences and booleans (F&O 3.1 §7, §14).
 
 use std::{cmp::Ordering, collections::HashSet};
 
@@ -7,13 +7,9 @@ use super::{
     Yields::{First, Other},
     boolean, integer,
 };
-use crate::{
-    document::Decimal,
-    xpath::{
-        Duration, Failure, Item, Value,
-        ast::Arithmetic,
-        operate::{Number, combine, compare, equality_key, number},
-    },
+use crate::xpath::{
+    Failure, Item, Value,
+    operate::{Number, compare, equality_key},
 };
 
 pub(super) const TABLE: &[Function] = &[
@@ -79,52 +75,6 @@ pub(super) const TABLE: &[Function] = &[
         examples: &[("count((1, 2, 3))", "3")],
         yields: Other,
         call: |call| integer(call.value(0).len()),
-    },
-    Function {
-        name: "sum",
-        arity: (1, 2),
-        signature: "sum($values as xs:anyAtomicType*, $zero as xs:anyAtomicType? := 0) as xs:anyAtomicType?",
-        doc: "The exact sum; 0, or the second argument, when there are no values.",
-        examples: &[("sum((0.1, 0.2))", "0.3"), ("sum(())", "0")],
-        yields: Other,
-        call: |call| match call.value(0) {
-            Value::Empty if call.has(1) => Ok(call.value(1).clone()),
-            Value::Empty => integer(0),
-            _ => Ok(total(call)?.into()),
-        },
-    },
-    Function {
-        name: "avg",
-        arity: (1, 1),
-        signature: "avg($values as xs:anyAtomicType*) as xs:anyAtomicType?",
-        doc: "The mean; nothing when there are no values.",
-        examples: &[("avg((1, 2))", "1.5"), ("avg(())", "")],
-        yields: Other,
-        call: |call| match call.value(0) {
-            Value::Empty => Ok(Value::Empty),
-            values => {
-                let sum = total(call)?;
-                Ok(combine(call.frame, Arithmetic::Divide, &sum, &Item::integer(values.len()))?.into())
-            }
-        },
-    },
-    Function {
-        name: "min",
-        arity: (1, 1),
-        signature: "min($values as xs:anyAtomicType*) as xs:anyAtomicType?",
-        doc: "The smallest value; values of nodes must be numbers.",
-        examples: &[("min((3, 1.5, 2))", "1.5")],
-        yields: Other,
-        call: |call| extreme(call, Ordering::Less),
-    },
-    Function {
-        name: "max",
-        arity: (1, 1),
-        signature: "max($values as xs:anyAtomicType*) as xs:anyAtomicType?",
-        doc: "The largest value; values of nodes must be numbers.",
-        examples: &[("max((3, 1.5, 2))", "3"), ("max(('a', 'b'))", "b")],
-        yields: Other,
-        call: |call| extreme(call, Ordering::Greater),
     },
     Function {
         name: "distinct-values",
@@ -282,43 +232,4 @@ fn sized(call: &Call<'_>, w3c: &'static str, wanted: &str, fits: fn(usize) -> bo
         return Ok(value.clone());
     }
     Err(Failure::error(w3c, format!("{wanted} expected, but there are {}", value.len())))
-}
-
-/// The sum of a sequence that is not empty.
-fn total(call: &Call<'_>) -> Result<Item, Failure> {
-    let mut sum: Option<Item> = None;
-    for item in call.items(0) {
-        let item = match item {
-            Item::Duration(duration) => Item::Duration(Duration { ..*duration }),
-            other => number(call.frame, other)?.item(),
-        };
-        sum = Some(match sum {
-            None => item,
-            Some(sum) => combine(call.frame, Arithmetic::Add, &sum, &item)?,
-        });
-    }
-    Ok(sum.unwrap_or(Item::Integer(Decimal::ZERO)))
-}
-
-fn extreme(call: &Call<'_>, wanted: Ordering) -> Result<Value, Failure> {
-    let mut best: Option<Item> = None;
-    for item in call.items(0) {
-        let item = match item {
-            Item::Node(..) | Item::Untyped(_) => number(call.frame, item)?.item(),
-            other => other.clone(),
-        };
-        if let Item::Double(value) = &item
-            && value.is_nan()
-        {
-            return Ok(item.into());
-        }
-        let better = match &best {
-            None => true,
-            Some(best) => compare(call.frame, &item, best)? == Some(wanted),
-        };
-        if better {
-            best = Some(item);
-        }
-    }
-    Ok(best.into())
 }

@@ -12,6 +12,7 @@ use axum::{
 use metrics::gauge;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::{
     code,
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::{
     base::Code,
+    catalog::Catalog,
     store::{DeliveryCount, DeliveryState, MessageFilter, NOT_FOUND, Standing, Store, StoreError},
     telemetry::{Metrics, metric},
 };
@@ -30,6 +32,8 @@ pub struct Operations {
     pub store: Arc<dyn Store>,
     /// The numbers; `None` in tests that run several hubs in one process.
     pub metrics: Option<Metrics>,
+    /// The content in force.
+    pub catalog: watch::Receiver<Arc<Catalog>>,
 }
 
 /// `/livez`, `/readyz`, `/metrics`, `/api/v1/…`.
@@ -161,7 +165,10 @@ async fn message(
         Err(rejection) => return refuse(400, code::BAD_QUERY, &rejection.body_text(), &uri),
     };
     match operations.store.message(&id).await {
-        Ok(Some(view)) => Json(message_json(&view, query.content)).into_response(),
+        Ok(Some(view)) => {
+            let catalog = operations.catalog.borrow().clone();
+            Json(message_json(&view, query.content, Some(&catalog))).into_response()
+        }
         Ok(None) => refuse(404, NOT_FOUND, "there is no message or delivery of this id", &uri),
         Err(error) => problem(&error, &uri),
     }

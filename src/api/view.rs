@@ -2,11 +2,23 @@
 
 use serde_json::{Value, json};
 
-use crate::store::{Counts, MessageInfo, MessageSummary, MessageView};
+use crate::{
+    catalog::Catalog,
+    store::{Counts, DeliveryView, MessageInfo, MessageSummary, MessageView},
+};
 
-/// One message with its deliveries and attempts. `content` adds the payloads, as text where they are UTF-8.
+/// Whether the content would map a delivery with the very mappings that made its output; `None` without an output.
 #[must_use]
-pub fn message_json(view: &MessageView, content: bool) -> Value {
+pub fn is_current(delivery: &DeliveryView, catalog: &Catalog) -> Option<bool> {
+    let output = delivery.output.as_ref()?;
+    let target = catalog.target(&delivery.route, &delivery.destination);
+    Some(target.is_some_and(|target| target.mapping_hash().to_string() == output.mapping_hash))
+}
+
+/// One message with its deliveries and attempts. `content` adds the payloads, as text where they are UTF-8; `catalog` is
+/// the content in force, to say whether it still holds the mappings that were used.
+#[must_use]
+pub fn message_json(view: &MessageView, content: bool, catalog: Option<&Catalog>) -> Value {
     let deliveries: Vec<Value> = view
         .deliveries
         .iter()
@@ -42,6 +54,7 @@ pub fn message_json(view: &MessageView, content: bool) -> Value {
                 "finished_at": delivery.finished_at.map(|at| at.to_string()),
                 "type": delivery.output.as_ref().map(|output| &output.document_type),
                 "mapping": delivery.output.as_ref().map(|output| &output.mapping_hash),
+                "mapping_is_current": catalog.and_then(|catalog| is_current(delivery, catalog)),
                 "sha256": delivery.output_sha256.map(|digest| digest.to_string()),
                 "attempts": attempts,
             });

@@ -104,7 +104,7 @@ impl Running {
         running.start_sources();
         let http = wiring::http_in(&running.settings);
         running.serve(ingest, router(intake, &http), http.clone());
-        let operations_router = api::router(api::Operations { store, metrics });
+        let operations_router = api::router(api::Operations { store, metrics, catalog: running.hub.catalog.clone() });
         running.serve(operations, operations_router, HttpInConfig { max_body_bytes: 64 << 10, ..http });
         tracing::info!(ingest = %running.ingest, operations = %running.operations, "{} listens", running.settings.hub.name);
         Ok(running)

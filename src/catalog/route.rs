@@ -4,7 +4,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use super::Titles;
 use crate::{
-    base::{Place, Problems},
+    base::{Place, Problems, Sha256},
     content::{Data, Fields, Yaml},
     document::{Document, NodeId},
     mapping::Mapping,
@@ -41,6 +41,15 @@ pub struct Target {
     pub mappings: Vec<Arc<Mapping>>,
     /// The document type that leaves.
     pub document_type: String,
+}
+
+impl Target {
+    /// The version of all its mappings together: kept with every output they make.
+    #[must_use]
+    pub fn mapping_hash(&self) -> Sha256 {
+        let versions: Vec<[u8; 32]> = self.mappings.iter().map(|mapping| mapping.content_hash().0).collect();
+        Sha256::of_parts(versions.iter().map(<[u8; 32]>::as_slice))
+    }
 }
 
 /// A formula of a route, compiled against the route's document type.

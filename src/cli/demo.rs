@@ -347,7 +347,7 @@ fn story_json(told: &[Told]) -> Value {
                 "answer": told.answer,
                 "waited": told.waited,
                 "as_expected": came_true(step.expect, told),
-                "message": told.view.as_ref().map(|view| crate::api::message_json(view, false)),
+                "message": told.view.as_ref().map(|view| crate::api::message_json(view, false, None)),
             })
         })
         .collect();

@@ -8,9 +8,10 @@ use super::{
     outcome::{out, print_json},
 };
 use crate::{
-    api::{counts_json, message_json, summary_json},
+    api::{counts_json, is_current, message_json, summary_json},
     app::{self, open_reader},
     base::Clock as _,
+    catalog::Catalog,
     config::Settings,
     store::{MessageFilter, MessageView, Reason, Release, SqliteReader, Standing, Store as _, StoreError},
 };
@@ -93,7 +94,7 @@ pub async fn messages(common: &Common, command: &Command) -> Result<Exit, Failed
     let reader = open_reader(&settings).await.map_err(|error| failed(&error))?;
     let exit = match command {
         Command::List(list) => self::list(common, &reader, list).await,
-        Command::Show(show) => self::show(common, &reader, show).await,
+        Command::Show(show) => self::show(common, &settings, &reader, show).await,
         Command::Counts => counts(common, &reader).await,
         Command::Verify | Command::Release(_) | Command::Skip(_) => verify(common, &reader).await,
     };
@@ -138,7 +139,8 @@ async fn act(common: &Common, settings: &Settings, act: &Act, skip: bool) -> Res
     })
 }
 
-fn failed(error: &StoreError) -> Failed {
+/// How a command ends that the journal did not serve.
+pub fn failed(error: &StoreError) -> Failed {
     let exit = match error {
         StoreError::NotFound(_) => Exit::NotFound,
         StoreError::Conflict(_) => Exit::Conflict,
@@ -211,7 +213,7 @@ pub fn held_because(view: &MessageView) -> String {
     own.or_else(|| held.find_map(|delivery| delivery.reason.as_ref())).map_or_else(String::new, why)
 }
 
-async fn show(common: &Common, reader: &SqliteReader, show: &Show) -> Result<Exit, Failed> {
+async fn show(common: &Common, settings: &Settings, reader: &SqliteReader, show: &Show) -> Result<Exit, Failed> {
     let mut view = reader.message(&show.id).await.map_err(|error| failed(&error))?;
     if view.is_none() {
         let filter = MessageFilter { business_key: Some(show.id.clone()), ..MessageFilter::default() };
@@ -224,15 +226,16 @@ async fn show(common: &Common, reader: &SqliteReader, show: &Show) -> Result<Exi
         let text = format!("there is no message, delivery or single business key `{}`", show.id);
         return Err(Failed::new(Exit::NotFound, text));
     };
+    let (catalog, _) = app::load_catalog(settings);
     if common.json {
-        print_json(&message_json(&view, show.content));
-    } else {
-        print_message(&view, show.content);
+        print_json(&message_json(&view, show.content, Some(&catalog)));
+        return Ok(Exit::Ok);
     }
+    print_message(&view, show.content, &catalog);
     Ok(Exit::Ok)
 }
 
-fn print_message(view: &MessageView, content: bool) {
+fn print_message(view: &MessageView, content: bool, catalog: &Catalog) {
     let message = &view.message;
     out(format_args!("message   {}", message.id));
     out(format_args!("standing  {}", view.standing.as_str()));
@@ -249,6 +252,11 @@ fn print_message(view: &MessageView, content: bool) {
     for delivery in &view.deliveries {
         out(format_args!("\ndelivery  {} to {} by route {}", delivery.id, delivery.destination, delivery.route));
         out(format_args!("  state   {}", delivery.state.as_str()));
+        if let (Some(output), Some(current)) = (&delivery.output, is_current(delivery, catalog)) {
+            let word =
+                if current { "the content's present version" } else { "changed since; `crossdock mapping versions`" };
+            out(format_args!("  mapping {} ({word})", output.mapping_hash.get(..12).unwrap_or_default()));
+        }
         if let Some(reason) = &delivery.reason {
             out(format_args!("  why     {}", why(reason)));
         }

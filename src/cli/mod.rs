@@ -11,6 +11,7 @@ mod demo;
 mod difference;
 mod explain;
 mod map;
+mod mapping;
 mod messages;
 mod outcome;
 mod run;
@@ -74,6 +75,9 @@ enum Command {
     Check(check::Arguments),
     /// Map one document and print the result.
     Map(map::Arguments),
+    /// Look at mappings: the versions deliveries used.
+    #[command(subcommand)]
+    Mapping(mapping::Command),
     /// Run the cases beside the mappings.
     Test(test::Arguments),
     /// Send files to a running hub.
@@ -115,6 +119,7 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => run::run(&common, &arguments).await,
             Command::Check(arguments) => check::check(&common, &arguments),
             Command::Map(arguments) => map::map_file(&common, &arguments),
+            Command::Mapping(command) => mapping::mapping(&common, &command).await,
             Command::Test(arguments) => test::test(&common, &arguments).await,
             Command::Send(arguments) => send::send(&common, &arguments).await,
             Command::Messages(command) => messages::messages(&common, &command).await,

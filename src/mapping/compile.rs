@@ -3,7 +3,7 @@
 use std::{cell::RefCell, sync::Arc};
 
 use super::{
-    Ends, Environment, Mapping, RuleInfo, RulePlace, Source, Template, TemplateScope, code,
+    Ends, Environment, Mapping, RuleInfo, RulePlace, Source, SourceFile, Template, TemplateScope, code,
     plan::{Block, Branch, Expression, Field, LiteralKind, OnEmpty, OutputName, Part, Policy, Rule},
     template::Assertion,
 };
@@ -60,7 +60,8 @@ pub(super) fn mapping(text: &str, file: &Arc<str>, environment: &Environment<'_>
     if problems.has_errors() {
         return Err(problems);
     }
-    Ok(Mapping { from, to, hash: Sha256::of(text.as_bytes()), template, warnings: problems })
+    let files = vec![SourceFile { file: file.clone(), text: text.into() }];
+    Ok(Mapping { from, to, hash: Sha256::of(text.as_bytes()), files, template, warnings: problems })
 }
 
 /// The `namespaces` of a file: prefix and namespace.

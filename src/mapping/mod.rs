@@ -57,8 +57,18 @@ pub struct Mapping {
     from: String,
     to: String,
     hash: Sha256,
+    files: Vec<SourceFile>,
     template: Template,
     warnings: Problems,
+}
+
+/// A file a mapping was compiled from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// The file, as named when compiled.
+    pub file: Arc<str>,
+    /// Its text.
+    pub text: Arc<str>,
 }
 
 /// The document types a mapping file names, read without compiling it: to find the schemas it is compiled against.
@@ -109,6 +119,12 @@ impl Mapping {
     #[must_use]
     pub fn content_hash(&self) -> Sha256 {
         self.hash
+    }
+
+    /// The texts its version covers: the file itself, then the fragments of other files it uses.
+    #[must_use]
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
     }
 
     /// What probably is not as meant.

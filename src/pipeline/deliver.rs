@@ -1,6 +1,10 @@
 //! Delivers: maps at the head of the lane, keeps the bytes, sends them, understands the answer, decides what follows.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use metrics::{counter, histogram};
 use tokio::task::JoinSet;
@@ -13,7 +17,8 @@ use crate::{
     format::{ReadOptions, Syntax, charset_of_media_type, read},
     profile::{Meaning, Outcome as ReplyOutcome},
     store::{
-        AttemptOutcome, Hold, Leased, NewAttempt, NewXref, Next, Output, Reason, Store, StoreError, WaitKey, XrefKey,
+        AttemptOutcome, Hold, Leased, MappingFile, MappingVersion, NewAttempt, NewXref, Next, Output, Reason, Store,
+        StoreError, WaitKey, XrefKey,
     },
     telemetry::metric,
     transport::{
@@ -34,13 +39,15 @@ pub struct Delivering {
     destination: String,
     schedule: RetrySchedule,
     concurrency: usize,
+    /// The mapping versions whose texts this process has put into the store.
+    kept: Mutex<HashSet<String>>,
 }
 
 impl Delivering {
     /// The step for one destination, to be run once.
     #[must_use]
     pub fn new(hub: Hub, destination: String, schedule: RetrySchedule, concurrency: usize) -> Self {
-        Self { hub, destination, schedule, concurrency: concurrency.max(1) }
+        Self { hub, destination, schedule, concurrency: concurrency.max(1), kept: Mutex::default() }
     }
 
     /// Works until `shutdown`, then finishes what is under way.
@@ -129,6 +136,7 @@ impl Delivering {
                         document_type: mapped.document_type,
                         mapping_hash: mapped.mapping_hash,
                     };
+                    self.keep_mapping(&catalog, &leased, &output.mapping_hash).await?;
                     hub.store.store_output(&leased.id, output.clone()).await?;
                     output
                 }
@@ -172,6 +180,21 @@ impl Delivering {
             code: code::POISON,
         });
         self.record(&leased, &system, started_at, answer, verdict).await
+    }
+
+    /// Puts the texts of the mappings used into the store, once for each version.
+    async fn keep_mapping(&self, catalog: &Catalog, leased: &Leased, hash: &str) -> Result<(), StoreError> {
+        let Some(target) = catalog.target(&leased.route, &leased.destination) else { return Ok(()) };
+        let is_kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).contains(hash);
+        if is_kept || target.mappings.is_empty() {
+            return Ok(());
+        }
+        let files = target.mappings.iter().flat_map(|mapping| mapping.files());
+        let files = files.map(|known| MappingFile { file: known.file.to_string(), text: known.text.to_string() });
+        let version = MappingVersion { hash: hash.to_owned(), files: files.collect() };
+        self.hub.store.keep_mapping(&version, self.hub.clock.now()).await?;
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(version.hash);
+        Ok(())
     }
 
     /// Maps the message on a thread that may block; what is missing becomes a hold.

@@ -2,7 +2,7 @@
 
 use super::{Decoded, Facts, RunHost, Xrefs, code};
 use crate::{
-    base::{Limits, Problem, Sha256},
+    base::{Limits, Problem},
     catalog::{Catalog, System, Target},
     document::Document,
     format::{WriteOptions, write},
@@ -88,12 +88,11 @@ fn run(
         ..WriteOptions::default()
     };
     let bytes = write(&current, encoding.syntax, &options)?;
-    let versions: Vec<[u8; 32]> = target.mappings.iter().map(|mapping| mapping.content_hash().0).collect();
     Ok(Mapped {
         bytes,
         content_type: encoding.media_type(),
         document_type: target.document_type.clone(),
-        mapping_hash: Sha256::of_parts(versions.iter().map(<[u8; 32]>::as_slice)).to_string(),
+        mapping_hash: target.mapping_hash().to_string(),
     })
 }
 

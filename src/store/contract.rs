@@ -6,8 +6,9 @@ use bytes::Bytes;
 
 use super::{
     AcceptOutcome, AttemptOutcome, Decision, DeliveryState, Hold, MAX_HANDED_BYTES, MAX_PARSE_ATTEMPTS,
-    MAX_RESPONSE_BYTES, MessageFilter, MessageState, NewAttempt, NewDelivery, NewMessage, NewXref, Next, Output, Plan,
-    Reason, Release, Released, Standing, Start, Store, StoreError, Transport, WaitKey, XrefKey,
+    MAX_RESPONSE_BYTES, MappingFile, MappingVersion, MessageFilter, MessageState, NewAttempt, NewDelivery, NewMessage,
+    NewXref, Next, Output, Plan, Reason, Release, Released, Standing, Start, Store, StoreError, Transport, WaitKey,
+    XrefKey,
 };
 use crate::base::{Sha256, Timestamp};
 
@@ -50,6 +51,7 @@ macro_rules! contract_tests {
             parked_messages_are_released_by_cause,
             release_gives_a_fresh_retry_budget,
             an_output_is_written_once,
+            the_mappings_of_outputs_are_kept_once,
             leases_and_outputs_survive_as_promised_when_reopened,
             holding_later_costs_no_attempt,
             only_a_lease_can_be_recorded,
@@ -504,6 +506,23 @@ pub async fn an_output_is_written_once(place: &impl Place) {
     let leased = store.lease(None, NOW, 10).await.expect("leased");
     let outputs: Vec<_> = leased.into_iter().map(|one| one.output).collect();
     assert_eq!(outputs, [Some(output("<one/>")), Some(output("<b/>"))]);
+}
+
+pub async fn the_mappings_of_outputs_are_kept_once(place: &impl Place) {
+    let store = place.open().await;
+    let file = |name: &str, text: &str| MappingFile { file: name.into(), text: text.into() };
+    let one = MappingVersion { hash: "abc".into(), files: vec![file("a.yaml", "from: a"), file("b.yaml", "from: b")] };
+    // the same text under another name, and twice in one chain
+    let other =
+        MappingVersion { hash: "def".into(), files: vec![file("c.yaml", "from: b"), file("d.yaml", "from: b")] };
+    store.keep_mapping(&one, NOW).await.expect("kept");
+    store.keep_mapping(&other, NOW).await.expect("kept");
+    store.keep_mapping(&one, at(5)).await.expect("the same again");
+    store.close().await;
+    let store = place.open().await;
+    assert_eq!(store.mapping("abc").await.expect("read"), Some(one));
+    assert_eq!(store.mapping("def").await.expect("read"), Some(other));
+    assert_eq!(store.mapping("ab").await.expect("read"), None);
 }
 
 pub async fn leases_and_outputs_survive_as_promised_when_reopened(place: &impl Place) {

@@ -13,6 +13,7 @@ mod code;
 mod contract;
 mod delivery;
 mod error;
+mod mapping;
 mod message;
 mod sqlite;
 mod xref;
@@ -28,6 +29,7 @@ pub use delivery::{
     Output, Plan, Recorded, Release, Released, Start,
 };
 pub use error::StoreError;
+pub use mapping::{KeptMapping, MappingFile, MappingVersion};
 pub use message::{
     AcceptOutcome, Accepted, Counts, DeliveryCount, MessageFilter, MessageInfo, MessageState, MessageSummary,
     MessageView, NewMessage, Page, Reason, Standing, Transport, Verified, Work,
@@ -91,6 +93,10 @@ pub trait Store: Send + Sync {
     /// accepted, others are a conflict.
     async fn store_output(&self, delivery: &str, output: Output) -> Result<(), StoreError>;
 
+    /// Keeps the texts of the mappings that an output's `mapping_hash` stands for; call it before
+    /// [`Store::store_output`]. What is kept already stays as it is.
+    async fn keep_mapping(&self, version: &MappingVersion, now: Timestamp) -> Result<(), StoreError>;
+
     /// Ends a lease without an attempt: the delivery waits, is parked, or is due later.
     ///
     /// Waiting for a cross reference that has arrived meanwhile makes the delivery due at once.
@@ -116,6 +122,9 @@ pub trait Store: Send + Sync {
 
     /// The same for many, in the order asked.
     async fn xrefs(&self, keys: &[XrefKey]) -> Result<Vec<Option<String>>, StoreError>;
+
+    /// What an output's `mapping_hash` stands for; `None` when it was not kept.
+    async fn mapping(&self, hash: &str) -> Result<Option<MappingVersion>, StoreError>;
 
     /// One message with its bytes, deliveries and attempts; by message id or by the id of one of its deliveries.
     async fn message(&self, id: &str) -> Result<Option<MessageView>, StoreError>;

@@ -43,8 +43,8 @@ use self::{
     writer::{Command, Register, Reply, Request, Writer},
 };
 use super::{
-    Accepted, Counts, Hold, Leased, MessageFilter, MessageView, NewAttempt, NewMessage, Next, Output, Page, Plan,
-    Recorded, Release, Released, Store, StoreError, Verified, Work, XrefKey, code,
+    Accepted, Counts, Hold, Leased, MappingVersion, MessageFilter, MessageView, NewAttempt, NewMessage, Next, Output,
+    Page, Plan, Recorded, Release, Released, Store, StoreError, Verified, Work, XrefKey, code,
 };
 use crate::base::{Problem, Sha256, Timestamp};
 
@@ -206,6 +206,10 @@ impl Store for SqliteStore {
         self.done(Command::StoreOutput { delivery: delivery.to_owned(), output, sha256 }).await
     }
 
+    async fn keep_mapping(&self, version: &MappingVersion, now: Timestamp) -> Result<(), StoreError> {
+        self.done(Command::KeepMapping { version: version.clone(), now }).await
+    }
+
     async fn hold(&self, delivery: &str, hold: Hold, now: Timestamp) -> Result<(), StoreError> {
         self.done(Command::Hold { delivery: delivery.to_owned(), hold, now }).await
     }
@@ -230,6 +234,10 @@ impl Store for SqliteStore {
 
     async fn xrefs(&self, keys: &[XrefKey]) -> Result<Vec<Option<String>>, StoreError> {
         self.reader.xrefs(keys).await
+    }
+
+    async fn mapping(&self, hash: &str) -> Result<Option<MappingVersion>, StoreError> {
+        self.reader.mapping(hash).await
     }
 
     async fn message(&self, id: &str) -> Result<Option<MessageView>, StoreError> {

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     base::{Sha256, Timestamp},
     store::{
-        AttemptOutcome, DeliveryState, Hold, MAX_RESPONSE_BYTES, NewAttempt, NewXref, Next, Output, Reason, Recorded,
-        Release, Released, StoreError, WaitKey,
+        AttemptOutcome, DeliveryState, Hold, MAX_RESPONSE_BYTES, MappingVersion, NewAttempt, NewXref, Next, Output,
+        Reason, Recorded, Release, Released, StoreError, WaitKey,
     },
 };
 
@@ -145,6 +145,34 @@ impl Batch<'_> {
         .execute(&mut *self.conn)
         .await?;
         Ok(())
+    }
+
+    /// Keeps the texts behind a mapping hash.
+    pub(super) async fn keep_mapping(&mut self, version: &MappingVersion, now: Timestamp) -> Result<Reply, Halt> {
+        for (position, file) in version.files.iter().enumerate() {
+            let hash = file.sha256().to_string();
+            sqlx::query(
+                "INSERT INTO mapping_version (hash, file, text, first_used) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT DO NOTHING",
+            )
+            .bind(&hash)
+            .bind(&file.file)
+            .bind(&file.text)
+            .bind(now.micros())
+            .execute(&mut *self.conn)
+            .await?;
+            sqlx::query(
+                "INSERT INTO mapping_chain (hash, position, file, version) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT DO NOTHING",
+            )
+            .bind(&version.hash)
+            .bind(i64::try_from(position).unwrap_or(i64::MAX))
+            .bind(&file.file)
+            .bind(&hash)
+            .execute(&mut *self.conn)
+            .await?;
+        }
+        Ok(Reply::Done)
     }
 
     /// Ends a lease without an attempt.

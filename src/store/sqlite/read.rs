@@ -20,8 +20,9 @@ use super::{
 use crate::{
     base::{Sha256, Timestamp},
     store::{
-        AttemptView, Counts, DeliveryCount, DeliveryState, Leased, MessageFilter, MessageInfo, MessageState,
-        MessageSummary, MessageView, Output, Page, Standing, StoreError, Verified, Work, XrefKey, code,
+        AttemptView, Counts, DeliveryCount, DeliveryState, KeptMapping, Leased, MappingFile, MappingVersion,
+        MessageFilter, MessageInfo, MessageState, MessageSummary, MessageView, Output, Page, Standing, StoreError,
+        Verified, Work, XrefKey, code,
     },
 };
 
@@ -199,6 +200,46 @@ impl SqliteReader {
         .fetch_all(&self.pool)
         .await
         .map_err(|error| self.sql(&error))
+    }
+
+    /// See [`crate::store::Store::mapping`].
+    ///
+    /// # Errors
+    /// Those of every read.
+    pub async fn mapping(&self, hash: &str) -> Result<Option<MappingVersion>, StoreError> {
+        self.health.check()?;
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT c.file, v.text FROM mapping_chain c JOIN mapping_version v ON v.hash = c.version \
+             WHERE c.hash = ?1 ORDER BY c.position",
+        )
+        .bind(hash)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.sql(&error))?;
+        let files: Vec<_> = rows.into_iter().map(|(file, text)| MappingFile { file, text }).collect();
+        Ok((!files.is_empty()).then(|| MappingVersion { hash: hash.to_owned(), files }))
+    }
+
+    /// Every text of a mapping file that a delivery used, oldest first; with `hash` those whose digest begins so.
+    ///
+    /// # Errors
+    /// Those of every read.
+    pub async fn mapping_versions(&self, hash: &str) -> Result<Vec<KeptMapping>, StoreError> {
+        self.health.check()?;
+        let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
+            "SELECT hash, file, text, first_used FROM mapping_version WHERE substr(hash, 1, length(?1)) = ?1 \
+             ORDER BY first_used, rowid",
+        )
+        .bind(hash)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.sql(&error))?;
+        let kept = |(sha256, file, text, first_used): (String, String, String, i64)| KeptMapping {
+            sha256,
+            file: MappingFile { file, text },
+            first_used: Timestamp(first_used),
+        };
+        Ok(rows.into_iter().map(kept).collect())
     }
 
     /// See [`crate::store::Store::message`].

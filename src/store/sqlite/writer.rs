@@ -15,7 +15,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::fault::{Health, Reach, failed, reach};
 use crate::{
     base::{Sha256, Timestamp},
-    store::{Accepted, Hold, NewAttempt, NewMessage, Next, Output, Plan, Recorded, Release, Released, StoreError},
+    store::{
+        Accepted, Hold, MappingVersion, NewAttempt, NewMessage, Next, Output, Plan, Recorded, Release, Released,
+        StoreError,
+    },
 };
 
 /// Commands executed in one transaction.
@@ -31,6 +34,7 @@ pub enum Command {
     Plan { message: String, plan: Plan, now: Timestamp },
     Lease { destination: Option<String>, now: Timestamp, limit: usize },
     StoreOutput { delivery: String, output: Output, sha256: Sha256 },
+    KeepMapping { version: MappingVersion, now: Timestamp },
     Hold { delivery: String, hold: Hold, now: Timestamp },
     Record { delivery: String, attempt: NewAttempt, next: Next },
     Release { what: Release, now: Timestamp },
@@ -134,6 +138,7 @@ impl Batch<'_> {
                 self.lease(destination.as_deref(), *now, *limit).await.map(Reply::Leased)
             }
             Command::StoreOutput { delivery, output, sha256 } => self.store_output(delivery, output, *sha256).await,
+            Command::KeepMapping { version, now } => self.keep_mapping(version, *now).await,
             Command::Hold { delivery, hold, now } => self.hold(delivery, hold, *now).await,
             Command::Record { delivery, attempt, next } => {
                 self.record(delivery, attempt, next).await.map(Reply::Recorded)

@@ -20,6 +20,18 @@ impl Timestamp {
         Some(Self(jiff::tz::TimeZone::UTC.to_timestamp(moment).ok()?.as_microsecond()))
     }
 
+    /// Reads a day in UTC, `2026-11-01`, or a moment of RFC 3339, `2026-11-01T08:00:00+08:00`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+            return Some(Self(moment.as_microsecond()));
+        }
+        let day: jiff::civil::Date = text.parse().ok().filter(|_| text.len() == 10)?;
+        Some(Self(
+            jiff::tz::TimeZone::UTC.to_timestamp(day.to_datetime(jiff::civil::Time::midnight())).ok()?.as_microsecond(),
+        ))
+    }
+
     /// Microseconds since the epoch.
     #[must_use]
     pub fn micros(self) -> i64 {
@@ -49,4 +61,22 @@ pub trait Clock: Send + Sync {
 pub trait Random: Send + Sync {
     /// The next 64 unpredictable bits.
     fn next_u64(&self) -> u64;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_moments_are_read() {
+        for (text, shown) in [
+            ("2026-11-01", Some("2026-11-01T00:00:00.000000Z")),
+            ("2026-11-01T08:00:00+08:00", Some("2026-11-01T00:00:00.000000Z")),
+            ("2026-11-01T08:00:00.5Z", Some("2026-11-01T08:00:00.500000Z")),
+            ("2026-13-01", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(Timestamp::parse(text).map(|moment| moment.to_string()).as_deref(), shown, "{text}");
+        }
+    }
 }

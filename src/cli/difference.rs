@@ -51,22 +51,34 @@ impl Blame<'_> {
                 let place = stops.next()?;
                 return Some(RulePlace::of(place.file.as_deref()?, place.line, place.column));
             }
-            Some(self.rule(&difference.path))
+            self.rule(&difference.path)
         };
         differences.into_iter().map(|difference| Mismatch { rule: rule(&difference), difference }).collect()
     }
 
-    /// The rule behind one field.
-    fn rule(&self, path: &str) -> RulePlace {
-        let wanted = plain(path);
-        let made = self.explanation.fields.iter().find(|field| wanted.ends_with(&plain(&field.path)));
-        made.map_or_else(|| self.mapping.rule_of(path), |field| field.rule.clone())
+    /// The rule behind one field; none for a field of the envelope.
+    fn rule(&self, path: &str) -> Option<RulePlace> {
+        let mut wanted = plain(path);
+        if let Some(first) = self.explanation.fields.first() {
+            let first = plain(&first.path);
+            let root = first.split('/').nth(1).unwrap_or_default();
+            let inside =
+                wanted.find(&format!("/{root}/")).or_else(|| wanted.ends_with(&format!("/{root}")).then_some(0))?;
+            wanted.drain(..inside);
+        }
+        let made = self.explanation.fields.iter().find(|field| wanted == plain(&field.path));
+        Some(made.map_or_else(|| self.mapping.rule_of(&wanted), |field| field.rule.clone()))
     }
 }
 
-/// A path without the numbers that only one writer of paths gives.
+/// A path without prefixes, and without the numbers that only one writer of paths gives.
 fn plain(path: &str) -> String {
-    path.replace("[1]", "")
+    let step = |step: &str| {
+        let step = step.trim_end_matches("[1]");
+        let (mark, name) = step.strip_prefix('@').map_or(("", step), |name| ("@", name));
+        format!("{mark}{}", name.rsplit(':').next().unwrap_or_default())
+    };
+    path.split('/').map(step).collect::<Vec<_>>().join("/")
 }
 
 /// Differences of one rule.
@@ -75,33 +87,51 @@ pub struct RuleGroup {
     pub rule: Option<RulePlace>,
     /// The rule as written, when it is one of the mapping.
     pub text: Option<String>,
-    /// Its differences, and what each is from.
-    pub differences: Vec<(Difference, String)>,
+    /// How many differences it has.
+    pub count: usize,
+    /// The first of them.
+    pub differences: Vec<Difference>,
+    /// What the first is from.
+    pub example: String,
 }
 
-/// Groups by rule, in file order; `from` says what the differences are from, such as a message's id.
-#[derive(Default)]
-pub struct Groups(Vec<RuleGroup>);
+/// Differences by rule.
+pub struct Groups {
+    groups: Vec<RuleGroup>,
+    keep: usize,
+}
 
 impl Groups {
-    /// Adds differences that a mapping's rules are behind.
-    pub fn add(&mut self, mapping: &Mapping, mismatches: Vec<Mismatch>, from: &str) {
+    /// None yet; of each group the first `keep` differences are kept, all are counted.
+    #[must_use]
+    pub fn keeping(keep: usize) -> Self {
+        Self { groups: Vec::new(), keep }
+    }
+
+    /// Adds differences; `from` says what they are from, such as a message's id.
+    pub fn add(&mut self, mapping: Option<&Mapping>, mismatches: Vec<Mismatch>, from: &str) {
         for Mismatch { difference, rule } in mismatches {
-            let at = self.0.iter().position(|group| group.rule == rule).unwrap_or_else(|| {
-                let known = mapping.rules().iter().find(|known| Some(&known.place) == rule.as_ref());
+            let at = self.groups.iter().position(|group| group.rule == rule).unwrap_or_else(|| {
+                let rules = mapping.map(Mapping::rules).unwrap_or_default();
+                let known = rules.iter().find(|known| Some(&known.place) == rule.as_ref());
                 let text = known.map(|known| known.text.trim().to_owned());
-                self.0.push(RuleGroup { rule, text, differences: Vec::new() });
-                self.0.len() - 1
+                let example = from.to_owned();
+                self.groups.push(RuleGroup { rule, text, count: 0, differences: Vec::new(), example });
+                self.groups.len() - 1
             });
-            self.0[at].differences.push((difference, from.to_owned()));
+            let group = &mut self.groups[at];
+            group.count += 1;
+            if group.differences.len() < self.keep {
+                group.differences.push(difference);
+            }
         }
     }
 
     /// The groups, in file order.
     #[must_use]
     pub fn into_vec(mut self) -> Vec<RuleGroup> {
-        self.0.sort_by(|a, b| a.rule.cmp(&b.rule));
-        self.0
+        self.groups.sort_by(|a, b| a.rule.cmp(&b.rule));
+        self.groups
     }
 }
 
@@ -117,7 +147,7 @@ impl RuleGroup {
     /// For programs: rule and its text.
     #[must_use]
     pub fn head_json(&self) -> Value {
-        json!({"rule": self.rule, "text": self.text, "count": self.differences.len()})
+        json!({"rule": self.rule, "text": self.text, "count": self.count})
     }
 }
 

@@ -282,20 +282,20 @@ fn diff(
     };
     // What the new one does not make any more is the old one's rule.
     let (gone, other): (Vec<_>, Vec<_>) = differences.into_iter().partition(|difference| difference.actual.is_none());
-    let mut groups = Groups::default();
+    let mut groups = Groups::keeping(usize::MAX);
     let blame = Blame { mapping: new, explanation: &origins, failure: after.as_ref().err() };
-    groups.add(new, blame.all(other), "new");
+    groups.add(Some(new), blame.all(other), "new");
     let blame = Blame { mapping: old, explanation: &old_origins, failure: None };
-    groups.add(old, blame.all(gone), "old");
+    groups.add(Some(old), blame.all(gone), "old");
     let groups = groups.into_vec();
-    let count: usize = groups.iter().map(|group| group.differences.len()).sum();
+    let count: usize = groups.iter().map(|group| group.count).sum();
     if common.json {
         let listed = groups.iter().map(|group| {
             let mut value = group.head_json();
             value["differences"] = group
                 .differences
                 .iter()
-                .map(|(found, _)| json!({"path": found.path, "old": found.expected, "new": found.actual}))
+                .map(|found| json!({"path": found.path, "old": found.expected, "new": found.actual}))
                 .collect();
             value
         });
@@ -308,7 +308,7 @@ fn diff(
     } else {
         for group in &groups {
             out(format_args!("{}", group.title()));
-            for (difference, _) in &group.differences {
+            for difference in &group.differences {
                 out(format_args!("    {}", shown(difference, ("old", "new"))));
             }
         }

@@ -10,7 +10,7 @@ use metrics::{counter, histogram};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Facts, Hub, Mapped, RetrySchedule, RunHost, Stop, Xrefs, code, decode, map};
+use super::{Facts, Hub, Mapped, RetrySchedule, RunHost, Stop, Xrefs, code, map_message};
 use crate::{
     base::{IdKind, Problem},
     catalog::{Catalog, System},
@@ -208,19 +208,7 @@ impl Delivering {
         let (message, bytes, route) = (leased.message.clone(), leased.bytes.clone(), leased.route.clone());
         let xrefs = StoredXrefs { store: self.hub.store.clone(), runtime: tokio::runtime::Handle::current() };
         let run = tokio::task::spawn_blocking(move || {
-            let Some(source) = catalog.system(&message.system) else {
-                let text = format!("system `{}` is not configured any more", message.system);
-                return Err(Stop::Problem("no-route", Problem::new(code::GONE, text)));
-            };
-            let content_type = (!message.content_type.is_empty()).then_some(message.content_type.as_str());
-            let decoded = decode(&catalog, source, &message.document_type, content_type, &bytes, &limits)
-                .map_err(|problem| Stop::Problem("unreadable", problem))?;
-            let Some(target) = catalog.target(&route, &system.id) else {
-                let text = format!("route `{route}` does not lead to `{}` any more", system.id);
-                return Err(Stop::Problem("no-route", Problem::new(code::GONE, text)));
-            };
-            let facts = Facts { date: decoded.date.clone(), ..Facts::of(&message) };
-            map(&catalog, &facts, target, &system, &decoded, &xrefs, &limits)
+            map_message(&catalog, &message, &bytes, &route, &system, &xrefs, &limits)
         });
         let stop = match run.await {
             Ok(Ok(mapped)) => return Ok(Ok(mapped)),

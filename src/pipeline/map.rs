@@ -1,13 +1,13 @@
 //! From a decoded document to the bytes a partner gets: mappings in their order, envelope, encoding. Pure.
 
-use super::{Decoded, Facts, RunHost, Xrefs, code};
+use super::{Decoded, Facts, RunHost, Xrefs, code, decode};
 use crate::{
     base::{Limits, Problem},
     catalog::{Catalog, System, Target},
     document::Document,
     format::{WriteOptions, write},
-    mapping::Failure,
-    store::{StoreError, XrefKey},
+    mapping::{Explanation, Failure},
+    store::{MessageInfo, StoreError, XrefKey},
 };
 
 /// What a partner gets.
@@ -41,11 +41,83 @@ pub enum Stop {
     Problem(&'static str, Problem),
 }
 
+/// Reads a stored message and maps it for a target system of a route: what a delivery would send.
+///
+/// # Errors
+/// See [`Stop`].
+pub fn map_message(
+    catalog: &Catalog,
+    message: &MessageInfo,
+    bytes: &[u8],
+    route: &str,
+    system: &System,
+    xrefs: &dyn Xrefs,
+    limits: &Limits,
+) -> Result<Mapped, Stop> {
+    let read = Reading::of(catalog, message, bytes, route, system, limits)?;
+    map(catalog, &read.facts, read.target, system, &read.decoded, xrefs, limits)
+}
+
+/// Where the fields of [`map_message`]'s document come from, envelope left out; `None` when no mapping made them or the
+/// mapping stopped.
+#[must_use]
+pub fn explain_message(
+    catalog: &Catalog,
+    message: &MessageInfo,
+    bytes: &[u8],
+    route: &str,
+    system: &System,
+    xrefs: &dyn Xrefs,
+    limits: &Limits,
+) -> Option<Explanation> {
+    let read = Reading::of(catalog, message, bytes, route, system, limits).ok()?;
+    let host = RunHost::new(catalog, &read.facts, system, xrefs);
+    let (last, before) = read.target.mappings.split_last()?;
+    let mut current = std::borrow::Cow::Borrowed(&read.decoded.document);
+    for mapping in before {
+        current = std::borrow::Cow::Owned(mapping.apply(&current, &host, limits, None).ok()?);
+    }
+    let mut explanation = Explanation::default();
+    last.apply(&current, &host, limits, Some(&mut explanation)).ok()?;
+    Some(explanation)
+}
+
+/// A stored message, read for a target.
+struct Reading<'a> {
+    decoded: Decoded,
+    facts: Facts,
+    target: &'a Target,
+}
+
+impl<'a> Reading<'a> {
+    fn of(
+        catalog: &'a Catalog,
+        message: &MessageInfo,
+        bytes: &[u8],
+        route: &str,
+        system: &System,
+        limits: &Limits,
+    ) -> Result<Self, Stop> {
+        let gone = |text: String| Stop::Problem("no-route", Problem::new(code::GONE, text));
+        let Some(source) = catalog.system(&message.system) else {
+            return Err(gone(format!("system `{}` is not configured any more", message.system)));
+        };
+        let content_type = (!message.content_type.is_empty()).then_some(message.content_type.as_str());
+        let decoded = decode(catalog, source, &message.document_type, content_type, bytes, limits)
+            .map_err(|problem| Stop::Problem("unreadable", problem))?;
+        let Some(target) = catalog.target(route, &system.id) else {
+            return Err(gone(format!("route `{route}` does not lead to `{}` any more", system.id)));
+        };
+        let facts = Facts { date: decoded.date.clone(), ..Facts::of(message) };
+        Ok(Self { decoded, facts, target })
+    }
+}
+
 /// Maps a document for a target system.
 ///
 /// # Errors
 /// See [`Stop`].
-pub fn map(
+fn map(
     catalog: &Catalog,
     facts: &Facts,
     target: &Target,

@@ -22,7 +22,7 @@ pub use decode::{Decoded, decode, resolve_type};
 pub use deliver::Delivering;
 pub use host::{Facts, RunHost, Xrefs};
 pub use intake::JournalIntake;
-pub use map::{Mapped, Stop, map};
+pub use map::{Mapped, Stop, explain_message, map_message};
 pub use retry::RetrySchedule;
 pub use transform::Transforming;
 

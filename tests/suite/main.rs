@@ -13,6 +13,7 @@ mod map_command;
 
 mod operations;
 mod reload;
+mod replay_command;
 mod replies;
 mod schemas;
 mod send_command;

@@ -2,6 +2,7 @@
 
 mod case;
 mod coverage;
+mod replay;
 mod report;
 mod watch;
 
@@ -28,7 +29,7 @@ use coverage::Covered;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  crossdock test\n  crossdock test u8/plain-order\n  \
     crossdock test hub-sales-order-to-saleorder\n  crossdock test --coverage --junit target/mappings.xml\n  \
-    crossdock test --watch u8/\n  crossdock test --update u8/")]
+    crossdock test --watch u8/\n  crossdock test --update u8/\n  crossdock test --replay --since 7d --route orders")]
 pub struct Arguments {
     /// Only cases whose name (profile/case) or mapping contains one of these.
     filter: Vec<String>,
@@ -47,6 +48,18 @@ pub struct Arguments {
     /// With --coverage: fail when a mapping has a lower percentage.
     #[arg(long, value_name = "PERCENT", requires = "coverage", value_parser = clap::value_parser!(u8).range(0..=100))]
     min_coverage: Option<u8>,
+    /// Instead of cases: map stored messages again, and compare with what was delivered. Nothing is sent.
+    #[arg(long, conflicts_with_all = ["update", "watch", "junit", "coverage", "filter"])]
+    replay: bool,
+    /// With --replay: only messages received since a day or moment (2026-11-01) or within a time (7d, 12h).
+    #[arg(long, value_name = "WHEN", requires = "replay")]
+    since: Option<String>,
+    /// With --replay: only deliveries by this route.
+    #[arg(long, requires = "replay")]
+    route: Option<String>,
+    /// With --replay: how many messages at most, the newest first.
+    #[arg(long, requires = "replay", default_value_t = 10_000)]
+    limit: usize,
 }
 
 /// Content, and the cases wanted.
@@ -75,6 +88,9 @@ fn mappings(settings: &Settings) -> PathBuf {
 pub async fn test(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> {
     let settings = common.settings()?;
     let limits = settings.limits.limits();
+    if arguments.replay {
+        return replay::replay(common, arguments, &settings).await;
+    }
     let loaded = Loaded::new(&settings, &arguments.filter);
     let (ran, covered) = run(&loaded, arguments, &limits, &|_| true);
     tell(common, arguments, &loaded, &ran, covered.as_deref());

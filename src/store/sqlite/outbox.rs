@@ -251,7 +251,7 @@ impl Batch<'_> {
         sqlx::query(
             "INSERT INTO xref (entity, source_system, source_id, target_system, target_id, message, created_at) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
-             ON CONFLICT DO UPDATE SET target_id = ?5, message = ?6, created_at = ?7",
+             ON CONFLICT DO UPDATE SET target_id = ?5, message = ?6, created_at = ?7 WHERE target_id <> ?5",
         )
         .bind(&xref.key.entity)
         .bind(&xref.key.source_system)

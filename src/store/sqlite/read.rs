@@ -188,15 +188,25 @@ impl SqliteReader {
     /// # Errors
     /// Those of every read.
     pub async fn xrefs(&self, keys: &[XrefKey]) -> Result<Vec<Option<String>>, StoreError> {
+        self.xrefs_at(keys, Timestamp(i64::MAX)).await
+    }
+
+    /// The same as known at a moment: those learnt later are `None`. One that has changed since is as old as its change.
+    ///
+    /// # Errors
+    /// Those of every read.
+    pub async fn xrefs_at(&self, keys: &[XrefKey], at: Timestamp) -> Result<Vec<Option<String>>, StoreError> {
         self.health.check()?;
         let keys: Vec<[&str; 4]> =
             keys.iter().map(|key| [&*key.entity, &*key.source_system, &*key.source_id, &*key.target_system]).collect();
         sqlx::query_scalar(
             "SELECT x.target_id FROM json_each(?1) k LEFT JOIN xref x ON x.entity = k.value ->> 0 \
              AND x.source_system = k.value ->> 1 AND x.source_id = k.value ->> 2 AND x.target_system = k.value ->> 3 \
+             AND x.created_at <= ?2 \
              ORDER BY k.key",
         )
         .bind(json(&keys))
+        .bind(at.micros())
         .fetch_all(&self.pool)
         .await
         .map_err(|error| self.sql(&error))

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     catalog::Catalog,
-    store::{Counts, DeliveryView, MessageInfo, MessageSummary, MessageView},
+    store::{Counts, DeliveryView, MessageInfo, MessageSummary, MessageView, PartView},
 };
 
 /// Whether the content would map a delivery with the very mappings that made its output; `None` without an output.
@@ -71,7 +71,20 @@ pub fn message_json(view: &MessageView, content: bool, catalog: Option<&Catalog>
         value["content"] = payload(&view.bytes);
     }
     value["deliveries"] = Value::Array(deliveries);
+    value["parts"] = view.parts.iter().map(part_json).collect();
     value
+}
+
+fn part_json(part: &PartView) -> Value {
+    json!({
+        "position": part.position,
+        "id": part.message.id,
+        "duplicate": part.is_duplicate,
+        "standing": part.standing.as_str(),
+        "type": part.message.document_type,
+        "business_key": part.message.business_key,
+        "reason": part.message.reason,
+    })
 }
 
 /// One row of a list.
@@ -101,6 +114,7 @@ pub fn counts_json(counts: &Counts) -> Value {
         "parked": counts.parked,
         "filtered": counts.filtered,
         "skipped": counts.skipped,
+        "split": counts.split,
         "unaccounted": counts.unaccounted,
         "deliveries": deliveries,
     })
@@ -122,6 +136,7 @@ fn info_json(message: &MessageInfo) -> Value {
         "state": message.state.as_str(),
         "reason": message.reason,
         "attributes": message.attributes,
+        "parent": message.parent,
     })
 }
 

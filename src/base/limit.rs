@@ -23,6 +23,8 @@ pub struct Limits {
     pub json_members: usize,
     /// Bytes of one JSON string.
     pub json_string_bytes: usize,
+    /// Documents one message may carry. Each becomes a message of its own, in one transaction that others wait for.
+    pub parts: usize,
     /// Steps one evaluation of a mapping may take; a loop over a large document ends instead of holding a core.
     pub evaluation_steps: u64,
 }
@@ -41,6 +43,7 @@ impl Default for Limits {
             json_depth: 128,
             json_members: 10_000,
             json_string_bytes: 10 << 20,
+            parts: 10_000,
             evaluation_steps: 50_000_000,
         }
     }

@@ -166,8 +166,11 @@ pub fn input(
     let namespace = profile.and_then(|profile| profile.json_namespace()).map(Into::into);
     let reading = read(bytes, syntax, &ReadOptions { limits: limits.clone(), namespace, ..ReadOptions::default() })?;
     let inside = profile.and_then(|profile| profile.unwrap(&reading.document, limits).ok()).unwrap_or_default();
-    let wanted = inside.into_iter().find(|(document_type, _)| document_type == mapping.from());
-    Ok(wanted.map_or(reading.document, |(_, document)| document))
+    let wanted = inside.into_iter().find(|inside| inside.document_type.as_deref() == Some(mapping.from()));
+    Ok(match wanted {
+        Some(inside) => inside.document(&reading.document),
+        None => reading.document,
+    })
 }
 
 /// What would be known about the message if it had come in.

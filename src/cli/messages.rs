@@ -55,7 +55,7 @@ pub struct Act {
 #[command(after_help = "Examples:\n  crossdock messages list --state parked\n  \
     crossdock messages list --system crm --key SO-20261101-001\n  crossdock messages list --text 销售三部 --json")]
 pub struct List {
-    /// Only messages standing so: accepted, waiting, parked, in-flight, delivered, filtered, skipped.
+    /// Only messages standing so: accepted, waiting, parked, in-flight, delivered, filtered, skipped, split.
     #[arg(long)]
     state: Option<String>,
     /// Only messages from this system.
@@ -246,6 +246,21 @@ fn print_message(view: &MessageView, content: bool, catalog: &Catalog) {
     if let Some(reason) = &message.reason {
         out(format_args!("why       {}", why(reason)));
     }
+    if let Some(parent) = &message.parent {
+        let of = |name| message.attributes.get(name).map_or("?", String::as_str);
+        out(format_args!("part      {} of {} of {parent}", of("batch_position"), of("batch_count")));
+    }
+    for part in &view.parts {
+        let again = if part.is_duplicate { ", known before" } else { "" };
+        let key = part.message.business_key.as_deref().unwrap_or("-");
+        let why = part.message.reason.as_ref().map_or_else(String::new, |reason| format!(" {}", why(reason)));
+        out(format_args!(
+            "part      {} {} {key} {}{again}{why}",
+            part.position,
+            part.message.id,
+            part.standing.as_str()
+        ));
+    }
     if content {
         out(format_args!("--- received\n{}", String::from_utf8_lossy(&view.bytes)));
     }
@@ -307,8 +322,8 @@ async fn counts(common: &Common, reader: &SqliteReader) -> Result<Exit, Failed> 
     } else {
         out(format_args!("messages  {} accepted in all", counts.total));
         out(format_args!(
-            "          {} undecided, {} routed, {} parked, {} filtered, {} skipped",
-            counts.accepted, counts.routed, counts.parked, counts.filtered, counts.skipped
+            "          {} undecided, {} routed, {} parked, {} filtered, {} skipped, {} split",
+            counts.accepted, counts.routed, counts.parked, counts.filtered, counts.skipped, counts.split
         ));
         for row in &counts.deliveries {
             out(format_args!("{} → {}\t{}\t{}", row.route, row.destination, row.state.as_str(), row.count));

@@ -10,8 +10,9 @@ pub const KEY_CONFLICT: Code = Code::new("XD-D002", "the key was used with other
 pub const NO_SYNTAX: Code = Code::new("XD-D003", "neither XML nor JSON", "既不是 XML 也不是 JSON");
 /// The content is no document the system may send.
 pub const NOT_IDENTIFIED: Code = Code::new("XD-D004", "the document is of no known type", "无法识别单据类型");
-/// Several documents in one envelope.
-pub const SEVERAL_DOCUMENTS: Code = Code::new("XD-D005", "several documents in one message", "一条消息包含多个单据");
+/// A message with several documents cannot be taken apart.
+pub const SEVERAL_DOCUMENTS: Code =
+    Code::new("XD-D005", "the documents of the message cannot be separated", "无法拆分消息中的多个单据");
 /// No route takes it.
 pub const NO_ROUTE: Code = Code::new("XD-D006", "no route takes this document", "没有路由接收该单据");
 /// A formula of a route failed.

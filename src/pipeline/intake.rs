@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use metrics::{counter, histogram};
 use serde_json::json;
 
-use super::{Hub, code, decode, resolve_type};
+use super::{Content, Hub, Received, code, open, resolve_type};
 use crate::{
     base::{IdKind, Problem, Secret, Sha256},
     catalog::System,
@@ -48,8 +48,12 @@ impl JournalIntake {
         }
         let read = || {
             let content_type = arrival.content_type.as_deref();
-            let decoded = decode(&catalog, system, document_type, content_type, &arrival.bytes, &self.hub.limits)?;
-            Ok(decoded.dedup_key.map(|key| format!("document:{}:{key}", decoded.document_type)))
+            let received = Received { document_type, content_type, bytes: &arrival.bytes, is_part: false };
+            match open(&catalog, system, received, &self.hub.limits)? {
+                Content::One(decoded) => Ok(decoded.dedup_key.map(|key| document_key(&decoded.document_type, &key))),
+                // Its documents have keys of their own.
+                Content::Several { parts, .. } => parts.into_iter().find_map(|part| part.problem).map_or(Ok(None), Err),
+            }
         };
         let read = || {
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| {
@@ -96,6 +100,16 @@ impl JournalIntake {
     }
 }
 
+/// The key of a message whose document says one.
+pub(super) fn document_key(document_type: &str, key: &str) -> String {
+    format!("document:{document_type}:{key}")
+}
+
+/// The key is known with other content.
+pub(super) fn key_conflict() -> Problem {
+    Problem::new(code::KEY_CONFLICT, "this key was used before with other content; nothing was stored over it")
+}
+
 #[async_trait]
 impl Intake for JournalIntake {
     async fn accept(&self, mut arrival: Arrival) -> Verdict {
@@ -125,8 +139,7 @@ impl Intake for JournalIntake {
         let (system_id, transport) = (arrival.system.clone(), arrival.transport);
         match self.hub.store.accept(self.message(arrival.clone(), dedup_key)).await {
             Ok(accepted) if accepted.outcome == AcceptOutcome::Conflict => {
-                let text = "this key was used before with other content; nothing was stored over it";
-                let problem = Problem::new(code::KEY_CONFLICT, text)
+                let problem = key_conflict()
                     .hint(format!("the first message is {}; send changed content under a new key", accepted.id));
                 self.refuse(arrival, 422, problem, Some(accepted.id)).await
             }
@@ -181,6 +194,14 @@ impl Intake for JournalIntake {
                            "attempts": delivery.attempt_count, "reason": delivery.reason})
                 })
                 .collect();
+            let parts: Vec<_> = view
+                .parts
+                .iter()
+                .map(|part| {
+                    json!({"position": part.position, "message_id": part.message.id, "duplicate": part.is_duplicate,
+                           "standing": part.standing.as_str(), "reason": part.message.reason})
+                })
+                .collect();
             json!({
                 "message_id": view.message.id,
                 "type": view.message.document_type,
@@ -189,6 +210,8 @@ impl Intake for JournalIntake {
                 "standing": view.standing.as_str(),
                 "reason": view.message.reason,
                 "deliveries": deliveries,
+                "parts": parts,
+                "parent": view.message.parent,
             })
         })
     }

@@ -1,6 +1,6 @@
 //! From a decoded document to the bytes a partner gets: mappings in their order, envelope, encoding. Pure.
 
-use super::{Decoded, Facts, RunHost, Xrefs, code, decode};
+use super::{Decoded, Facts, Received, RunHost, Xrefs, code, decode};
 use crate::{
     base::{Limits, Problem},
     catalog::{Catalog, System, Target},
@@ -102,8 +102,7 @@ impl<'a> Reading<'a> {
         let Some(source) = catalog.system(&message.system) else {
             return Err(gone(format!("system `{}` is not configured any more", message.system)));
         };
-        let content_type = (!message.content_type.is_empty()).then_some(message.content_type.as_str());
-        let decoded = decode(catalog, source, &message.document_type, content_type, bytes, limits)
+        let decoded = decode(catalog, source, Received::of(message, bytes), limits)
             .map_err(|problem| Stop::Problem("unreadable", problem))?;
         let Some(target) = catalog.target(route, &system.id) else {
             return Err(gone(format!("route `{route}` does not lead to `{}` any more", system.id)));

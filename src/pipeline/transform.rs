@@ -5,11 +5,18 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 use metrics::counter;
 use tokio_util::sync::CancellationToken;
 
-use super::{Decoded, Hub, code, decode};
+use super::{
+    Content, Decoded, Hub, Part, Received, code,
+    intake::{document_key, key_conflict},
+    open,
+};
 use crate::{
-    base::{IdKind, Problem},
+    base::{IdKind, Place, Problem},
     catalog::{Catalog, Test},
-    store::{Decision, NewDelivery, Plan, Reason, Start, StoreError, Work},
+    store::{
+        AcceptOutcome, Accepted, Decision, MessageInfo, NewDelivery, NewMessage, NewPart, Plan, Reason, Start,
+        StoreError, Work,
+    },
     telemetry::metric,
     xpath::Budget,
 };
@@ -65,20 +72,24 @@ impl Transforming {
         let catalog = self.hub.catalog();
         let hub = self.hub.clone();
         let planned = tokio::task::spawn_blocking(move || {
-            batch.into_iter().map(|work| (work.message.id.clone(), plan(&hub, &catalog, &work))).collect::<Vec<_>>()
+            batch.into_iter().map(|work| (plan(&hub, &catalog, &work), work.message)).collect::<Vec<_>>()
         });
         let planned = planned.await.unwrap_or_default();
         let now = self.hub.clock.now();
-        let stored = planned.into_iter().map(|(message, plan)| async move {
-            if let Decision::Park(reason) = &plan.decision {
-                counter!(metric::PARKED, "code" => reason.code.clone()).increment(1);
-                tracing::warn!(message_id = message, code = reason.code, "parked: {}", reason.text);
+        let stored = planned.into_iter().map(|(plan, message)| async move {
+            match &plan.decision {
+                Decision::Park(reason) => tell_parked(&message.id, reason),
+                Decision::Split(parts) => {
+                    let parked = |part: &NewPart| Some((part.message.id.clone(), part.message.parked.clone()?));
+                    parts.iter().filter_map(parked).for_each(|(id, reason)| tell_parked(&id, &reason));
+                }
+                _ => (),
             }
             // A store that is full takes the plan when it can write again; until then its lanes wait.
             loop {
-                match self.hub.store.plan(&message, plan.clone(), now).await {
+                match self.hub.store.plan(&message.id, plan.clone(), now).await {
                     Err(StoreError::Unavailable(_)) => tokio::time::sleep(PAUSE).await,
-                    done => break done,
+                    done => break done.map(|parts| tell_parts(&message, &parts)),
                 }
             }
         });
@@ -125,9 +136,12 @@ fn decide(hub: &Hub, catalog: &Catalog, work: &Work) -> Result<Plan, (&'static s
         let text = format!("system `{}` is not configured any more", message.system);
         return Err(("no-route", Problem::new(code::GONE, text)));
     };
-    let content_type = (!message.content_type.is_empty()).then_some(message.content_type.as_str());
-    let decoded = decode(catalog, system, &message.document_type, content_type, &work.bytes, &hub.limits)
+    let content = open(catalog, system, Received::of(message, &work.bytes), &hub.limits)
         .map_err(|problem| ("unreadable", problem))?;
+    let decoded = match content {
+        Content::One(decoded) => *decoded,
+        Content::Several { parts, repairs } => return Ok(split(hub, message, parts, &repairs)),
+    };
     let routes: Vec<_> = catalog
         .routes()
         .iter()
@@ -182,6 +196,76 @@ fn decide(hub: &Hub, catalog: &Catalog, work: &Work) -> Result<Plan, (&'static s
         Decision::Deliver(deliveries)
     };
     Ok(Plan { business_key, site, document_type: Some(document_type), attributes, decision })
+}
+
+/// The plan for a message with several documents.
+fn split(hub: &Hub, message: &MessageInfo, parts: Vec<Part>, repairs: &[Problem]) -> Plan {
+    let count = parts.len();
+    let mut inherited = message.attributes.clone();
+    inherited.remove("batch_offset");
+    inherited.insert("batch_id".to_owned(), message.id.clone());
+    inherited.insert("batch_count".to_owned(), count.to_string());
+    let conflict = Reason::of("refused", &key_conflict());
+    let parts = (1..).zip(parts).map(|(position, part)| {
+        let mut attributes = inherited.clone();
+        attributes.insert("batch_position".to_owned(), position.to_string());
+        let document_type = part.document_type.unwrap_or_default();
+        let dedup_key = match &part.dedup_key {
+            Some(key) => document_key(&document_type, key),
+            None => format!("{}/{position}", message.id),
+        };
+        let parked = part.problem.map(|problem| in_message(&problem, &part.place, position, count));
+        let message = NewMessage {
+            id: hub.ids.next(IdKind::Message),
+            system: message.system.clone(),
+            document_type,
+            site: message.site.clone(),
+            dedup_key: Some(dedup_key),
+            bytes: part.bytes.into(),
+            content_type: part.content_type,
+            transport: message.transport,
+            received_at: message.received_at,
+            attributes,
+            parked,
+        };
+        NewPart { message, conflict: conflict.clone() }
+    });
+    let decision = Decision::Split(parts.collect());
+    Plan { business_key: None, site: None, document_type: None, attributes: repairs_attribute(repairs), decision }
+}
+
+/// Why a document of a message is parked; line and column are those of the message, where the document begins unless
+/// more is known.
+fn in_message(problem: &Problem, place: &Place, position: usize, count: usize) -> Reason {
+    let mut reason = Reason::of("unreadable", problem);
+    reason.text = format!("document {position} of {count}: {}", reason.text);
+    if reason.line == 0 {
+        (reason.line, reason.column) = (place.line, place.column);
+    }
+    reason
+}
+
+fn tell_parked(message: &str, reason: &Reason) {
+    counter!(metric::PARKED, "code" => reason.code.clone()).increment(1);
+    tracing::warn!(message_id = message, code = reason.code, "parked: {}", reason.text);
+}
+
+/// Counts what became of the documents of a message.
+fn tell_parts(message: &MessageInfo, parts: &[Accepted]) {
+    for part in parts {
+        if part.outcome == AcceptOutcome::Duplicate {
+            counter!(metric::DUPLICATES, "system" => message.system.clone()).increment(1);
+        } else {
+            let transport = message.transport.as_str();
+            counter!(metric::ACCEPTED, "system" => message.system.clone(), "transport" => transport).increment(1);
+        }
+        if part.outcome == AcceptOutcome::Conflict {
+            tell_parked(&part.id, &Reason::of("refused", &key_conflict()));
+        }
+    }
+    if !parts.is_empty() {
+        tracing::info!(message_id = message.id, parts = parts.len(), "split");
+    }
 }
 
 /// The attribute that keeps what was repaired: one repair a line.

@@ -22,7 +22,7 @@ pub use simulator::{Health, ReplyValues, Requirement, SimulatedReply, SimulatedR
 
 use crate::{
     base::{Limits, Problem, Problems},
-    document::Document,
+    document::{Builder, Document, NodeId},
     mapping::{Failure, Recording, Template},
     schema::Model,
     xpath::Host,
@@ -56,6 +56,29 @@ pub struct Facts {
     pub dedup_key: Option<String>,
     /// The document's own day, `YYYY-MM-DD`: which code-table rows are in force for it.
     pub date: Option<String>,
+}
+
+/// A document found inside what was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inside {
+    /// Its type; `None` when the profile knows none with its root element.
+    pub document_type: Option<String>,
+    /// Its root element in what was received.
+    pub root: NodeId,
+}
+
+impl Inside {
+    /// The document on its own; `of` is what it was found in. One that is all there is keeps its places in the source.
+    #[must_use]
+    pub fn document(&self, of: &Document) -> Document {
+        let is_alone = of.elements(NodeId::ROOT).take(2).count() == 1;
+        if is_alone && Some(self.root) == of.root_element() {
+            return of.clone();
+        }
+        let mut builder = Builder::default();
+        builder.copy(of, self.root);
+        builder.finish()
+    }
 }
 
 /// A title in both languages.
@@ -149,12 +172,12 @@ impl Profile {
         }
     }
 
-    /// The documents inside what was received, each with its type, in order; itself when it is a document already.
-    /// Empty when nothing of this profile is inside.
+    /// The documents inside what was received, in order; itself when it is a document already. Empty when nothing of
+    /// this profile is inside.
     ///
     /// # Errors
-    /// When a formula fails.
-    pub fn unwrap(&self, document: &Document, limits: &Limits) -> Result<Vec<(String, Document)>, Failure> {
+    /// When a formula fails, or when a control count of the envelope is not the number found (`XD-P005`).
+    pub fn unwrap(&self, document: &Document, limits: &Limits) -> Result<Vec<Inside>, Failure> {
         read::unwrap(self, document, limits)
     }
 

@@ -2,11 +2,11 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use super::{DocumentType, Facts, Profile, Setting, Title, code, reply};
+use super::{DocumentType, Facts, Inside, Profile, Setting, Title, code, reply};
 use crate::{
     base::{Limits, Problem, Problems},
     content::{Fields, Key, Yaml, parse},
-    document::{Builder, Document, NodeId, Shape},
+    document::{Document, NodeId, Shape},
     mapping::{Environment, Failure, Questions, Template, TemplateScope, default_namespace, namespaces},
     schema::Model,
 };
@@ -27,11 +27,14 @@ impl Kind {
     }
 }
 
-/// Which documents of a type are inside what was received.
+/// Which documents are inside what was received.
 #[derive(Debug)]
 pub(super) struct Unwrap {
-    of: String,
-    each: Questions,
+    /// Their type; `None`: each is known by its root element.
+    of: Option<String>,
+    /// The documents, and how many the envelope says there are.
+    asked: Questions,
+    is_counted: bool,
 }
 
 pub(super) fn profile(
@@ -133,13 +136,16 @@ fn namespace_of<'n>(of: &'n DocumentType, scope: &TemplateScope<'n>) -> Option<&
 
 fn unwrap_rule(node: &Yaml, outer: &Fields<'_>, scope: &TemplateScope<'_>, documents: &[Kind]) -> Option<Unwrap> {
     let fields = Fields::new(node, outer.file(), outer.problems());
-    let (of, each) = (fields.required("type"), fields.required("each"));
+    let (of, each, count) = (fields.get("type"), fields.required("each"), fields.get("count"));
     fields.finish();
-    let name = of?.text().unwrap_or_default();
-    let kind = known_type(name, documents, of?, outer)?;
-    let scope = TemplateScope { default_element_namespace: namespace_of(&kind.of, scope), ..*scope };
-    let each = Questions::compile(None, each, outer.file(), &scope, outer.problems());
-    Some(Unwrap { of: name.to_owned(), each })
+    let kind = match of {
+        Some(of) => Some(known_type(of.text().unwrap_or_default(), documents, of, outer)?),
+        None => None,
+    };
+    let namespace = kind.map_or(scope.default_element_namespace, |kind| namespace_of(&kind.of, scope));
+    let scope = TemplateScope { default_element_namespace: namespace, ..*scope };
+    let asked = Questions::compile(None, each.into_iter().chain(count), outer.file(), &scope, outer.problems());
+    Some(Unwrap { of: kind.map(|kind| kind.of.name.clone()), asked, is_counted: count.is_some() })
 }
 
 /// The document type of that name; unknown ones are reported at `node`.
@@ -154,39 +160,54 @@ pub(super) fn known_type<'k>(name: &str, documents: &'k [Kind], node: &Yaml, fie
 }
 
 pub(super) fn identify<'p>(profile: &'p Profile, document: &Document) -> Option<&'p DocumentType> {
-    let root = document.qname(document.root_element()?)?;
+    identify_root(profile, document, document.root_element()?)
+}
+
+fn identify_root<'p>(profile: &'p Profile, document: &Document, root: NodeId) -> Option<&'p DocumentType> {
+    let root = document.qname(root)?;
     let from_json = document.shape(NodeId::ROOT) != Shape::Markup;
     profile.document_types().find(|of| *of.root == *root.local && (*of.namespace == *root.namespace || from_json))
 }
 
-pub(super) fn unwrap(
-    profile: &Profile,
-    document: &Document,
-    limits: &Limits,
-) -> Result<Vec<(String, Document)>, Failure> {
-    let mut found: Vec<(NodeId, &str)> = Vec::new();
+pub(super) fn unwrap(profile: &Profile, document: &Document, limits: &Limits) -> Result<Vec<Inside>, Failure> {
+    let mut found: Vec<(NodeId, Option<&str>)> = Vec::new();
     for rule in &profile.unwrap {
-        let nodes = rule.each.ask(document, &[], &(), limits, |answers| answers.nodes(0))?;
-        found.extend(nodes.into_iter().map(|node| (node, rule.of.as_str())));
+        let nodes = rule.asked.ask(document, &[], &(), limits, |answers| {
+            let nodes = answers.nodes(0)?;
+            let said = if rule.is_counted { answers.text(1)? } else { None };
+            check_count(said.as_deref(), nodes.len(), document)?;
+            Ok(nodes)
+        })?;
+        found.extend(nodes.into_iter().map(|node| (node, rule.of.as_deref())));
     }
     if found.is_empty() {
-        let itself = identify(profile, document).map(|of| (of.name.clone(), document.clone()));
-        return Ok(itself.into_iter().collect());
+        let itself = identify(profile, document).zip(document.root_element());
+        let inside = itself.map(|(of, root)| Inside { document_type: Some(of.name.clone()), root });
+        return Ok(inside.into_iter().collect());
     }
     // In document order; of several rules for one node the first counts.
     found.sort_by_key(|(node, _)| *node);
     found.dedup_by_key(|(node, _)| *node);
-    let alone = document.elements(NodeId::ROOT).take(2).count() == 1;
-    let take = |node: NodeId| {
-        // A document that is all there is keeps its places in the source.
-        if alone && Some(node) == document.root_element() {
-            return document.clone();
-        }
-        let mut builder = Builder::default();
-        builder.copy(document, node);
-        builder.finish()
+    let inside = found.into_iter().map(|(root, of)| {
+        let document_type = of.or_else(|| identify_root(profile, document, root).map(|of| of.name.as_str()));
+        Inside { document_type: document_type.map(str::to_owned), root }
+    });
+    Ok(inside.collect())
+}
+
+/// Compares an envelope's control count, when it says one, with the number of documents found.
+fn check_count(said: Option<&str>, found: usize, document: &Document) -> Result<(), Problem> {
+    let Some(said) = said.map(str::trim).filter(|said| !said.is_empty()) else { return Ok(()) };
+    if said.parse() == Ok(found) {
+        return Ok(());
+    }
+    let text = match said.parse::<u64>() {
+        Ok(said) => format!("the envelope says {said} documents, there are {found}"),
+        Err(_) => format!("the envelope's control count is no number; there are {found} documents"),
     };
-    Ok(found.into_iter().map(|(node, of)| (of.to_owned(), take(node))).collect())
+    let place = document.root_element().map(|root| document.place(root)).unwrap_or_default();
+    let hint = "ask the sender which is right, and have the whole message sent again";
+    Err(Problem::new(code::COUNT_DIFFERS, text).at(place).hint(hint))
 }
 
 pub(super) fn facts(

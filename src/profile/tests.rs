@@ -70,13 +70,48 @@ fn an_envelope_goes_around_and_a_batch_comes_apart() {
 
     let batch = xml("<batch xmlns:p='urn:p'><note><id>1</id></note><p:order/><note><id>2</id></note></batch>");
     let found = profile.unwrap(&batch, &limits()).expect("unwrapped");
-    let shown: Vec<String> = found.iter().map(|(of, document)| format!("{of} {}", written(document))).collect();
+    let shown: Vec<String> = found
+        .iter()
+        .map(|inside| {
+            let of = inside.document_type.as_deref().unwrap_or("?");
+            format!("{of} {}", written(&inside.document(&batch)))
+        })
+        .collect();
     assert_eq!(shown, ["p/note <note><id>1</id></note>", "p/note <note><id>2</id></note>"]);
     let alone = profile.unwrap(&xml("<order xmlns='urn:p'/>"), &limits()).expect("unwrapped");
     assert_eq!(alone.len(), 1);
-    assert_eq!(alone[0].0, "p/order@1");
+    assert_eq!(alone[0].document_type.as_deref(), Some("p/order@1"));
     assert!(profile.unwrap(&xml("<other/>"), &limits()).expect("unwrapped").is_empty());
     assert!(profile.identify(&xml("<order/>")).is_none(), "another namespace is another document");
+}
+
+#[test]
+fn a_control_count_that_is_not_the_number_of_documents_is_a_problem_with_both_numbers() {
+    let rule = "- {type: p/note, each: =batch/note}";
+    let profile = profile(&PROFILE.replace(rule, "- {each: =batch/*, count: =batch/@count}"));
+    let cases = [
+        ("<batch count='2'><note/><odd/></batch>", Ok(vec![Some("p/note"), None])),
+        ("<batch><note/></batch>", Ok(vec![Some("p/note")])),
+        ("<batch count='3'><note/></batch>", Err("the envelope says 3 documents, there are 1")),
+        ("<batch count='1'/>", Err("the envelope says 1 documents, there are 0")),
+        (
+            "<batch count='many'><note/></batch>",
+            Err("the envelope's control count is no number; there are 1 documents"),
+        ),
+    ];
+    for (batch, expected) in cases {
+        match (profile.unwrap(&xml(batch), &limits()), expected) {
+            (Ok(found), Ok(types)) => {
+                assert_eq!(found.iter().map(|one| one.document_type.as_deref()).collect::<Vec<_>>(), types, "{batch}");
+            }
+            (Err(failure), Err(text)) => {
+                let problem = failure.problems().into_iter().next().expect("a problem");
+                assert_eq!((problem.code.id, &*problem.text), ("XD-P005", text), "{batch}");
+                assert_eq!((problem.place.line, problem.place.column), (1, 1));
+            }
+            (found, _) => panic!("{batch}: {found:?}"),
+        }
+    }
 }
 
 #[test]
@@ -162,8 +197,8 @@ fn the_shipped_profiles_compile_and_read_their_own_documents() {
     let order =
         "<SalesOrder xmlns='urn:crossdock:hub:1'><OrderNumber>SO-1</OrderNumber><SiteId>S01</SiteId></SalesOrder>";
     let found = hub.unwrap(&xml(order), &limits()).expect("unwrapped");
-    assert_eq!(found[0].0, "hub/sales-order@1");
-    let facts = hub.facts(&found[0].0, &found[0].1, &limits()).expect("facts");
+    assert_eq!(found[0].document_type.as_deref(), Some("hub/sales-order@1"));
+    let facts = hub.facts("hub/sales-order@1", &found[0].document(&xml(order)), &limits()).expect("facts");
     assert_eq!(facts.dedup_key.as_deref(), Some("SO-1/1"));
 
     let u8 = shipped("u8");
@@ -177,7 +212,8 @@ fn the_shipped_profiles_compile_and_read_their_own_documents() {
         "<ufinterface sender=\"001\" receiver=\"u8\" roottag=\"saleorder\" docid=\"019201234501920123\" proc=\"Add\" \
          codeexchanged=\"Y\" exportneedexch=\"N\" version=\"2.0\"><saleorder><header/></saleorder></ufinterface>"
     );
-    assert_eq!(u8.unwrap(&wrapped, &limits()).expect("unwrapped")[0].0, "u8/saleorder");
+    let found = u8.unwrap(&wrapped, &limits()).expect("unwrapped");
+    assert_eq!(found[0].document_type.as_deref(), Some("u8/saleorder"));
 }
 
 #[test]

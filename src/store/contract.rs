@@ -1,5 +1,7 @@
 //! What every store must do, written once and expanded for each backend with [`contract_tests!`].
 
+mod split;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -11,6 +13,8 @@ use super::{
     XrefKey,
 };
 use crate::base::{Sha256, Timestamp};
+
+pub use split::*;
 
 /// A place where a store can be opened, closed and opened again.
 pub trait Place {
@@ -64,6 +68,10 @@ macro_rules! contract_tests {
             a_refused_call_does_not_disturb_its_neighbours,
             a_closed_store_answers_unavailable,
             random_histories_agree_with_a_plain_model,
+            a_split_message_becomes_messages_of_its_own_in_order,
+            parts_keep_their_place_in_a_lane,
+            a_part_that_is_known_is_not_stored_again_and_a_conflict_is_parked,
+            a_split_happens_wholly_or_not_at_all,
         }
     };
 }

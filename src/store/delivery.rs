@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{MessageInfo, NewXref, Reason, WaitKey};
+use super::{MessageInfo, NewMessage, NewXref, Reason, WaitKey};
 use crate::base::{Sha256, Timestamp};
 
 /// What is to become of an accepted message.
@@ -22,7 +22,7 @@ pub struct Plan {
     pub decision: Decision,
 }
 
-/// Deliver, park or filter.
+/// Deliver, park, filter or split.
 #[derive(Clone, Debug)]
 pub enum Decision {
     /// To these destinations; at least one. A delivery may itself start filtered or parked.
@@ -34,6 +34,18 @@ pub enum Decision {
         /// The rule's name.
         rule: String,
     },
+    /// Its documents go on as messages of their own; at least one, at most [`super::MAX_PARTS`].
+    Split(Vec<NewPart>),
+}
+
+/// One document of a message that is split. Its position is its place in the plan, from 1.
+#[derive(Clone, Debug)]
+pub struct NewPart {
+    /// The message it becomes, by the rules of [`super::Store::accept`].
+    pub message: NewMessage,
+    /// Why it is parked when its key is known with other content. It then enters without the key; the store adds which
+    /// message has it.
+    pub conflict: Reason,
 }
 
 /// One delivery of a plan. Its position is its place in the plan.

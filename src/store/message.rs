@@ -144,11 +144,13 @@ pub enum MessageState {
     Filtered,
     /// A named person gave it up.
     Skipped,
+    /// Final: its documents went on as messages of their own.
+    Split,
 }
 
 impl MessageState {
     /// Every value.
-    pub const ALL: &[Self] = &[Self::Accepted, Self::Routed, Self::Parked, Self::Filtered, Self::Skipped];
+    pub const ALL: &[Self] = &[Self::Accepted, Self::Routed, Self::Parked, Self::Filtered, Self::Skipped, Self::Split];
 
     /// The word used in the database, the API and the console.
     #[must_use]
@@ -159,6 +161,7 @@ impl MessageState {
             Self::Parked => "parked",
             Self::Filtered => "filtered",
             Self::Skipped => "skipped",
+            Self::Split => "split",
         }
     }
 
@@ -186,6 +189,8 @@ pub enum Standing {
     Skipped,
     /// Everything was filtered.
     Filtered,
+    /// Its documents went on as messages of their own, each with a standing of its own.
+    Split,
 }
 
 impl Standing {
@@ -199,6 +204,7 @@ impl Standing {
             MessageState::Parked => Self::Parked,
             MessageState::Filtered => Self::Filtered,
             MessageState::Skipped => Self::Skipped,
+            MessageState::Split => Self::Split,
             MessageState::Routed if any(D::Parked) => Self::Parked,
             MessageState::Routed if any(D::Waiting) => Self::Waiting,
             MessageState::Routed if any(D::Planned) => Self::InFlight,
@@ -209,8 +215,16 @@ impl Standing {
     }
 
     /// Every value.
-    pub const ALL: &[Self] =
-        &[Self::Accepted, Self::Parked, Self::Waiting, Self::InFlight, Self::Delivered, Self::Skipped, Self::Filtered];
+    pub const ALL: &[Self] = &[
+        Self::Accepted,
+        Self::Parked,
+        Self::Waiting,
+        Self::InFlight,
+        Self::Delivered,
+        Self::Skipped,
+        Self::Filtered,
+        Self::Split,
+    ];
 
     /// The word used in the API and the console.
     #[must_use]
@@ -223,6 +237,7 @@ impl Standing {
             Self::Delivered => "delivered",
             Self::Skipped => "skipped",
             Self::Filtered => "filtered",
+            Self::Split => "split",
         }
     }
 
@@ -266,6 +281,8 @@ pub struct MessageInfo {
     pub parse_attempts: u32,
     /// The business key found when planned.
     pub business_key: Option<String>,
+    /// The message it was a document of, when it is a part of a split one.
+    pub parent: Option<String>,
 }
 
 /// A message handed out for transformation.
@@ -333,6 +350,21 @@ pub struct MessageView {
     pub bytes: Bytes,
     /// Its deliveries, in order of position.
     pub deliveries: Vec<DeliveryView>,
+    /// What its documents became when it was split, in order of position.
+    pub parts: Vec<PartView>,
+}
+
+/// One document of a split message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartView {
+    /// Its place in the split message, from 1.
+    pub position: u32,
+    /// The message it became, or the earlier one it repeats.
+    pub message: MessageInfo,
+    /// Whether it repeats a message that was there already.
+    pub is_duplicate: bool,
+    /// Where that message stands.
+    pub standing: Standing,
 }
 
 /// How many deliveries of a route to a destination are in a state.
@@ -363,9 +395,11 @@ pub struct Counts {
     pub filtered: u64,
     /// Messages a person gave up.
     pub skipped: u64,
+    /// Messages whose documents went on as messages of their own.
+    pub split: u64,
     /// Deliveries by route, destination and state.
     pub deliveries: Vec<DeliveryCount>,
-    /// Deliveries that were planned and are not there. Must be 0.
+    /// Deliveries that were planned, and parts of split messages, that are not there. Must be 0.
     pub unaccounted: u64,
 }
 

@@ -25,14 +25,14 @@ use tokio::sync::watch;
 
 pub use code::{CODES, NOT_FOUND};
 pub use delivery::{
-    AttemptOutcome, AttemptView, Decision, DeliveryState, DeliveryView, Hold, Leased, NewAttempt, NewDelivery, Next,
-    Output, Plan, Recorded, Release, Released, Start,
+    AttemptOutcome, AttemptView, Decision, DeliveryState, DeliveryView, Hold, Leased, NewAttempt, NewDelivery, NewPart,
+    Next, Output, Plan, Recorded, Release, Released, Start,
 };
 pub use error::StoreError;
 pub use mapping::{KeptMapping, MappingFile, MappingVersion};
 pub use message::{
     AcceptOutcome, Accepted, Counts, DeliveryCount, MessageFilter, MessageInfo, MessageState, MessageSummary,
-    MessageView, NewMessage, Page, Reason, Standing, Transport, Verified, Work,
+    MessageView, NewMessage, Page, PartView, Reason, Standing, Transport, Verified, Work,
 };
 pub use sqlite::{SqliteReader, SqliteStore};
 pub use xref::{NewXref, WaitKey, XrefKey};
@@ -47,6 +47,10 @@ pub const MAX_PARSE_ATTEMPTS: u32 = 6;
 /// Message bytes handed out by one call of [`Store::begin_transform`] or [`Store::lease`]; one message may be larger.
 /// Bounds memory when messages are large.
 pub const MAX_HANDED_BYTES: usize = 32 << 20;
+
+/// Parts a message may be split into: so many places follow each message in accept order, so that its parts come before
+/// every message accepted after it.
+pub const MAX_PARTS: usize = (1 << 16) - 1;
 
 /// Bytes of a partner's response kept with an attempt; the rest is cut off.
 pub const MAX_RESPONSE_BYTES: usize = 20 << 10;
@@ -78,8 +82,12 @@ pub trait Store: Send + Sync {
     /// Records what is to become of an accepted message, with all its deliveries, in one transaction.
     ///
     /// A delivery that would wait for a cross reference which has arrived meanwhile is due at once.
-    /// Conflict: the message is not in state `accepted`, or the decision names no delivery at all.
-    async fn plan(&self, message: &str, plan: Plan, now: Timestamp) -> Result<(), StoreError>;
+    /// The parts of a split message are accepted in the same transaction, with places in accept order between it and
+    /// the message after it; a part whose key is known with the same bytes is not stored again. The answer says what
+    /// became of each part, [`AcceptOutcome::Conflict`] meaning that it entered parked; it is empty for other decisions.
+    /// Conflict: the message is not in state `accepted`, the decision names no delivery or part at all, or too many
+    /// parts, or a part is to be split.
+    async fn plan(&self, message: &str, plan: Plan, now: Timestamp) -> Result<Vec<Accepted>, StoreError>;
 
     /// Hands out due deliveries, at most one per lane, oldest first; for one destination or for all.
     ///

@@ -23,9 +23,18 @@ use crate::base::{Code, Problem, Secret};
 
 /// The longest key that makes a repetition recognisable.
 const KEY_BYTES: usize = 255;
-/// Request headers that become attributes; every other header is ignored.
-const ATTRIBUTES: [&str; 8] =
-    ["ce-id", "ce-source", "ce-type", "ce-subject", "ce-time", "x-batch-id", "x-batch-position", "x-batch-offset"];
+/// Request headers that become attributes, with the attributes' names; every other header is ignored.
+const ATTRIBUTES: [(&str, &str); 9] = [
+    ("ce-id", "ce-id"),
+    ("ce-source", "ce-source"),
+    ("ce-type", "ce-type"),
+    ("ce-subject", "ce-subject"),
+    ("ce-time", "ce-time"),
+    ("x-batch-id", "batch_id"),
+    ("x-batch-position", "batch_position"),
+    ("x-batch-count", "batch_count"),
+    ("x-batch-offset", "batch_offset"),
+];
 
 #[derive(Clone)]
 struct Door {
@@ -266,8 +275,8 @@ fn attributes(head: &Parts) -> BTreeMap<String, String> {
     if let Some(ConnectInfo(peer)) = head.extensions.get::<ConnectInfo<SocketAddr>>() {
         attributes.insert("remote_addr".to_owned(), peer.to_string());
     }
-    for name in ATTRIBUTES {
-        if let Some(text) = head.headers.get(name).and_then(text_of) {
+    for (header, name) in ATTRIBUTES {
+        if let Some(text) = head.headers.get(header).and_then(text_of) {
             attributes.insert(name.to_owned(), text);
         }
     }

@@ -5,6 +5,7 @@ mod bad_messages;
 mod check_command;
 mod crash;
 mod demo_command;
+mod envelopes;
 mod equal_forms;
 mod error_pages;
 mod file_transport;

@@ -46,9 +46,9 @@ fn every_record_is_a_message_and_the_malformed_one_is_parked_with_its_place() {
     let parked = || hub.operator("/api/v1/messages?state=parked")["items"].as_array().cloned().unwrap_or_default();
     wait_until("the malformed record is parked", || parked().len() == 1);
     let message = hub.message(parked()[0]["id"].as_str().expect("an id"));
-    assert_eq!(message["attributes"]["x-batch-id"], "b1");
-    assert_eq!(message["attributes"]["x-batch-position"], "3");
-    assert_eq!(message["attributes"]["x-batch-offset"], offset.to_string());
+    assert_eq!(message["attributes"]["batch_id"], "b1");
+    assert_eq!(message["attributes"]["batch_position"], "3");
+    assert_eq!(message["attributes"]["batch_offset"], offset.to_string());
     let again = send(folder.path(), &hub.ingest(), &arguments).expect(7).json();
     assert_eq!((&again[0]["accepted"], &again[0]["duplicates"]), (&5.into(), &5.into()));
 }

@@ -8,13 +8,33 @@ use super::writer::{Batch, Halt, Reply};
 use crate::{
     base::{Sha256, Timestamp},
     store::{
-        AcceptOutcome, Accepted, Decision, DeliveryState, MAX_HANDED_BYTES, MAX_PARSE_ATTEMPTS, MessageState,
-        NewDelivery, NewMessage, Plan, Reason, Start, StoreError, WaitKey,
+        AcceptOutcome, Accepted, Decision, DeliveryState, MAX_HANDED_BYTES, MAX_PARSE_ATTEMPTS, MAX_PARTS,
+        MessageState, NewDelivery, NewMessage, NewPart, Plan, Reason, Start, StoreError, WaitKey,
     },
 };
 
 /// Rows per statement when many are inserted: few shapes, so that the prepared statements stay few.
 const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+
+/// From one message to the next in accept order; the places between are for its parts.
+const STEP: i64 = MAX_PARTS as i64 + 1;
+
+/// Where new messages go in accept order.
+#[derive(Clone, Copy)]
+struct Row {
+    /// The first one's place.
+    first: i64,
+    /// From one to the next.
+    step: i64,
+    /// The message they are split off.
+    parent: Option<i64>,
+}
+
+impl Row {
+    fn after(self, count: usize) -> Self {
+        Self { first: self.first + self.step * i64::try_from(count).unwrap_or(i64::MAX), ..self }
+    }
+}
 
 impl Batch<'_> {
     /// Stores messages in the order given, and finds the first one of each key known already.
@@ -22,13 +42,37 @@ impl Batch<'_> {
         &mut self,
         new: &[(&NewMessage, Sha256)],
     ) -> Result<Vec<Result<Reply, StoreError>>, sqlx::Error> {
+        // the sequence, not the table: places are never given twice
+        let last: Option<i64> = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'message'")
+            .fetch_optional(&mut *self.conn)
+            .await?;
+        let first = (last.unwrap_or(0) / STEP + 1) * STEP;
+        self.insert(new, Row { first, step: STEP, parent: None }).await
+    }
+
+    async fn insert(
+        &mut self,
+        new: &[(&NewMessage, Sha256)],
+        mut row: Row,
+    ) -> Result<Vec<Result<Reply, StoreError>>, sqlx::Error> {
         let mut stored: HashMap<String, i64> = HashMap::with_capacity(new.len());
         let mut rest = new;
         while !rest.is_empty() {
             let (chunk, after) = rest.split_at(chunk_of(rest.len()));
             rest = after;
-            self.insert_messages(chunk, &mut stored).await?;
+            self.insert_messages(chunk, row, true, &mut stored).await?;
+            row = row.after(chunk.len());
         }
+        self.insert_payloads(new, &stored).await?;
+        let known = if stored.len() < new.len() { self.known(new).await? } else { HashMap::new() };
+        Ok(new.iter().map(|(message, sha256)| outcome(message, *sha256, &stored, &known)).collect())
+    }
+
+    async fn insert_payloads(
+        &mut self,
+        new: &[(&NewMessage, Sha256)],
+        stored: &HashMap<String, i64>,
+    ) -> Result<(), sqlx::Error> {
         let payloads: Vec<(i64, &NewMessage)> =
             new.iter().filter_map(|(message, _)| Some((*stored.get(&message.id)?, *message))).collect();
         let mut rest = payloads.as_slice();
@@ -42,22 +86,27 @@ impl Batch<'_> {
             insert.build().execute(&mut *self.conn).await?;
         }
         self.woke |= !stored.is_empty();
-        let known = if stored.len() < new.len() { self.known(new).await? } else { HashMap::new() };
-        Ok(new.iter().map(|(message, sha256)| outcome(message, *sha256, &stored, &known)).collect())
+        Ok(())
     }
 
     async fn insert_messages(
         &mut self,
         chunk: &[(&NewMessage, Sha256)],
+        row: Row,
+        skips_known: bool,
         stored: &mut HashMap<String, i64>,
     ) -> Result<(), sqlx::Error> {
+        let mut seq = row.first;
         let mut insert = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO message (id, system, document_type, site, dedup_key, sha256, size, content_type, transport, \
+            "INSERT INTO message (seq, parent, id, system, document_type, site, dedup_key, sha256, size, content_type, transport, \
              received_at, attributes, state, cause, reason) ",
         );
-        insert.push_values(chunk, |mut row, (message, sha256)| {
+        insert.push_values(chunk, |mut values, (message, sha256)| {
             let state = if message.parked.is_some() { MessageState::Parked } else { MessageState::Accepted };
-            row.push_bind(&message.id)
+            values
+                .push_bind(seq)
+                .push_bind(row.parent)
+                .push_bind(&message.id)
                 .push_bind(&message.system)
                 .push_bind(&message.document_type)
                 .push_bind(&message.site)
@@ -71,8 +120,9 @@ impl Batch<'_> {
                 .push_bind(state.as_str())
                 .push_bind(message.parked.as_ref().map(|reason| reason.cause.clone()))
                 .push_bind(message.parked.as_ref().map(json));
+            seq += row.step;
         });
-        insert.push(" ON CONFLICT DO NOTHING RETURNING seq, id");
+        insert.push(if skips_known { " ON CONFLICT DO NOTHING RETURNING seq, id" } else { " RETURNING seq, id" });
         for row in insert.build().fetch_all(&mut *self.conn).await? {
             stored.insert(row.try_get("id")?, row.try_get("seq")?);
         }
@@ -147,6 +197,7 @@ impl Batch<'_> {
 
     /// Writes the decision on a message.
     pub(super) async fn plan(&mut self, id: &str, plan: &Plan, now: Timestamp) -> Result<Reply, Halt> {
+        let mut parts = [].as_slice();
         let (state, reason, deliveries) = match &plan.decision {
             Decision::Deliver(deliveries) if deliveries.is_empty() => {
                 return Err(StoreError::conflict(format!("the plan of `{id}` names no delivery")).into());
@@ -154,12 +205,20 @@ impl Batch<'_> {
             Decision::Deliver(deliveries) => (MessageState::Routed, None, deliveries.as_slice()),
             Decision::Park(reason) => (MessageState::Parked, Some(reason.clone()), [].as_slice()),
             Decision::Filter { rule } => (MessageState::Filtered, Some(filtered_by(rule)), [].as_slice()),
+            Decision::Split(split) if split.is_empty() || split.len() > MAX_PARTS => {
+                let text = format!("the plan of `{id}` names {} parts, not 1 to {MAX_PARTS}", split.len());
+                return Err(StoreError::conflict(text).into());
+            }
+            Decision::Split(split) => {
+                parts = split.as_slice();
+                (MessageState::Split, None, [].as_slice())
+            }
         };
         let row = sqlx::query(
             "UPDATE message SET state = ?2, cause = ?3, reason = ?4, business_key = coalesce(?5, business_key), \
              site = coalesce(?6, site), document_type = coalesce(?7, document_type), delivery_count = ?8, \
-             attributes = json_patch(attributes, ?9) \
-             WHERE id = ?1 AND state = 'accepted' RETURNING seq, system",
+             attributes = json_patch(attributes, ?9), part_count = ?10 \
+             WHERE id = ?1 AND state = 'accepted' AND (?10 = 0 OR parent IS NULL) RETURNING seq, system",
         )
         .bind(id)
         .bind(state.as_str())
@@ -170,6 +229,7 @@ impl Batch<'_> {
         .bind(&plan.document_type)
         .bind(i64::try_from(deliveries.len()).unwrap_or(i64::MAX))
         .bind(json(&plan.attributes))
+        .bind(i64::try_from(parts.len()).unwrap_or(i64::MAX))
         .fetch_optional(&mut *self.conn)
         .await?;
         let Some(row) = row else {
@@ -178,7 +238,7 @@ impl Batch<'_> {
                 .fetch_optional(&mut *self.conn)
                 .await?;
             return Err(Halt::Refused(match known {
-                Some(state) => StoreError::conflict(format!("message `{id}` is {state}, it cannot be planned")),
+                Some(state) => StoreError::conflict(format!("message `{id}` is {state}, it cannot be planned so")),
                 None => StoreError::not_found(id),
             }));
         };
@@ -186,10 +246,55 @@ impl Batch<'_> {
         for (position, delivery) in deliveries.iter().enumerate() {
             self.insert_delivery(seq, &system, position, delivery, now).await?;
         }
+        let parts = self.insert_parts(seq, parts).await?;
         self.ended.messages.insert(seq);
         // even without deliveries: later messages of the system may have waited for this plan
         self.woke = true;
-        Ok(Reply::Done)
+        Ok(Reply::Planned(parts))
+    }
+
+    /// Accepts the documents of a message, in the places that follow it.
+    async fn insert_parts(&mut self, parent: i64, parts: &[NewPart]) -> Result<Vec<Accepted>, sqlx::Error> {
+        let row = Row { first: parent + 1, step: 1, parent: Some(parent) };
+        let new: Vec<(&NewMessage, Sha256)> =
+            parts.iter().map(|part| (&part.message, Sha256::of(&part.message.bytes))).collect();
+        let replies = self.insert(&new, row).await?;
+        let mut accepted = Vec::with_capacity(parts.len());
+        for (index, (part, reply)) in parts.iter().zip(replies).enumerate() {
+            accepted.push(match reply {
+                Ok(Reply::Accepted(known)) if known.outcome != AcceptOutcome::Conflict => known,
+                Ok(Reply::Accepted(first)) => self.insert_parked(part, &first.id, row.after(index)).await?,
+                // an id used before: this insert fails, and the transaction with it
+                _ => self.insert_parked(part, "", row.after(index)).await?,
+            });
+        }
+        let found: Vec<(usize, &Accepted)> = (1..).zip(&accepted).collect();
+        let mut rest = found.as_slice();
+        while !rest.is_empty() {
+            let (chunk, after) = rest.split_at(chunk_of(rest.len()));
+            rest = after;
+            let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO part (parent, position, message, is_duplicate) ");
+            insert.push_values(chunk, |mut row, (position, part)| {
+                row.push_bind(parent)
+                    .push_bind(i64::try_from(*position).unwrap_or(i64::MAX))
+                    .push_bind(part.seq)
+                    .push_bind(part.outcome == AcceptOutcome::Duplicate);
+            });
+            insert.build().execute(&mut *self.conn).await?;
+        }
+        Ok(accepted)
+    }
+
+    /// Stores a part without its key, which the message `first` has.
+    async fn insert_parked(&mut self, part: &NewPart, first: &str, row: Row) -> Result<Accepted, sqlx::Error> {
+        let mut reason = part.conflict.clone();
+        reason.text.push_str(&format!("; the first message is {first}"));
+        let message = NewMessage { dedup_key: None, parked: Some(reason), ..part.message.clone() };
+        let new = [(&message, Sha256::of(&message.bytes))];
+        let mut stored = HashMap::new();
+        self.insert_messages(&new, row, false, &mut stored).await?;
+        self.insert_payloads(&new, &stored).await?;
+        Ok(Accepted { id: message.id, seq: row.first, outcome: AcceptOutcome::Conflict })
     }
 
     async fn insert_delivery(

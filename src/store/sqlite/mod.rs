@@ -188,8 +188,11 @@ impl Store for SqliteStore {
         Ok(works)
     }
 
-    async fn plan(&self, message: &str, plan: Plan, now: Timestamp) -> Result<(), StoreError> {
-        self.done(Command::Plan { message: message.to_owned(), plan, now }).await
+    async fn plan(&self, message: &str, plan: Plan, now: Timestamp) -> Result<Vec<Accepted>, StoreError> {
+        match self.ask(Command::Plan { message: message.to_owned(), plan, now }).await? {
+            Reply::Planned(parts) => Ok(parts),
+            _ => Err(unexpected()),
+        }
     }
 
     async fn lease(&self, destination: Option<&str>, now: Timestamp, limit: usize) -> Result<Vec<Leased>, StoreError> {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use sqlx::{
-    AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqlitePool,
+    AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow},
 };
 
@@ -21,8 +21,8 @@ use crate::{
     base::{Sha256, Timestamp},
     store::{
         AttemptView, Counts, DeliveryCount, DeliveryState, KeptMapping, Leased, MappingFile, MappingVersion,
-        MessageFilter, MessageInfo, MessageState, MessageSummary, MessageView, Output, Page, Standing, StoreError,
-        Verified, Work, XrefKey, code,
+        MessageFilter, MessageInfo, MessageState, MessageSummary, MessageView, Output, Page, PartView, Standing,
+        StoreError, Verified, Work, XrefKey, code,
     },
 };
 
@@ -34,7 +34,8 @@ const SIFTED: usize = 200;
 macro_rules! message_columns {
     () => {
         "m.seq, m.id, m.system, m.document_type, m.site, m.dedup_key, m.sha256, m.size, m.content_type, m.transport, \
-         m.received_at, m.attributes, m.state, m.reason, m.parse_attempts, m.business_key, m.delivery_count"
+         m.received_at, m.attributes, m.state, m.reason, m.parse_attempts, m.business_key, m.delivery_count, \
+         (SELECT parent.id FROM message parent WHERE parent.seq = m.parent) AS parent_id"
     };
 }
 
@@ -306,7 +307,11 @@ impl SqliteReader {
         }
         let states: Vec<DeliveryState> = deliveries.iter().map(|delivery| delivery.state).collect();
         let standing = Standing::of(message.state, &states);
-        Ok(Some(MessageView { message, standing, bytes, deliveries }))
+        let parts = match message.state {
+            MessageState::Split => parts(&mut snapshot, message.seq).await.map_err(|error| self.sql(&error))?,
+            _ => Vec::new(),
+        };
+        Ok(Some(MessageView { message, standing, bytes, deliveries, parts }))
     }
 
     /// See [`crate::store::Store::messages`].
@@ -363,19 +368,9 @@ impl SqliteReader {
             });
         }
         let seqs: Vec<i64> = items.iter().map(|item| item.message.seq).collect();
-        let states = sqlx::query(
-            "SELECT DISTINCT message, state FROM delivery WHERE message IN (SELECT value FROM json_each(?1))",
-        )
-        .bind(json(&seqs))
-        .fetch_all(&mut *snapshot)
-        .await?;
-        let mut found: HashMap<i64, Vec<DeliveryState>> = HashMap::new();
-        for row in &states {
-            found.entry(row.try_get("message")?).or_default().push(word(row, "state", DeliveryState::parse)?);
-        }
+        let states = states(&mut snapshot, &seqs).await?;
         for item in &mut items {
-            let states = found.get(&item.message.seq).map_or(&[][..], Vec::as_slice);
-            item.standing = Standing::of(item.message.state, states);
+            item.standing = standing(&item.message, &states);
         }
         let next = if more { seqs.last().copied() } else { None };
         Ok(Page { items, next })
@@ -393,13 +388,15 @@ impl SqliteReader {
     async fn count(&self) -> Result<Counts, sqlx::Error> {
         let rows = sqlx::query(
             "SELECT NULL AS route, NULL AS destination, state, count(*) AS count, sum(delivery_count) AS planned, \
-             sum(state = 'routed' AND delivery_count = 0) AS lost FROM message GROUP BY state UNION ALL \
-             SELECT route, destination, state, count(*), 0, 0 FROM delivery GROUP BY route, destination, state",
+             sum(state = 'routed' AND delivery_count = 0 OR state = 'split' AND part_count = 0) AS lost, \
+             sum(part_count) AS parts FROM message GROUP BY state UNION ALL \
+             SELECT route, destination, state, count(*), 0, 0, 0 FROM delivery GROUP BY route, destination, state \
+             UNION ALL SELECT NULL, NULL, NULL, count(*), 0, 0, 0 FROM part",
         )
         .fetch_all(&self.pool)
         .await?;
         let mut counts = Counts::default();
-        let (mut planned, mut lost) = (0, 0);
+        let (mut planned, mut lost, mut parts, mut parts_there) = (0, 0, 0, 0);
         for row in &rows {
             let count = row.try_get::<i64, _>("count")?.unsigned_abs();
             if let Some(route) = row.try_get("route")? {
@@ -408,7 +405,12 @@ impl SqliteReader {
                 counts.deliveries.push(DeliveryCount { route, destination, state, count });
                 continue;
             }
+            if row.try_get::<Option<&str>, _>("state")?.is_none() {
+                parts_there = count;
+                continue;
+            }
             planned += row.try_get::<i64, _>("planned")?.unsigned_abs();
+            parts += row.try_get::<i64, _>("parts")?.unsigned_abs();
             lost += row.try_get::<i64, _>("lost")?.unsigned_abs();
             counts.total += count;
             match word(row, "state", MessageState::parse)? {
@@ -417,10 +419,11 @@ impl SqliteReader {
                 MessageState::Parked => counts.parked = count,
                 MessageState::Filtered => counts.filtered = count,
                 MessageState::Skipped => counts.skipped = count,
+                MessageState::Split => counts.split = count,
             }
         }
         let there: u64 = counts.deliveries.iter().map(|delivery| delivery.count).sum();
-        counts.unaccounted = planned.abs_diff(there) + lost;
+        counts.unaccounted = planned.abs_diff(there) + parts.abs_diff(parts_there) + lost;
         Ok(counts)
     }
 
@@ -448,7 +451,7 @@ impl SqliteReader {
         verified.faults.extend(structure.into_iter().filter(|line| line != "ok"));
         let unaccounted = self.count().await.map_err(|error| self.sql(&error))?.unaccounted;
         if unaccounted > 0 {
-            verified.faults.push(format!("{unaccounted} planned deliveries are not there"));
+            verified.faults.push(format!("{unaccounted} planned deliveries or parts of split messages are not there"));
         }
         Ok(verified)
     }
@@ -488,6 +491,55 @@ impl SqliteReader {
         }
         Ok(())
     }
+}
+
+/// The states of the deliveries of messages, by the messages' seq.
+async fn states(
+    conn: &mut SqliteConnection,
+    messages: &[i64],
+) -> Result<HashMap<i64, Vec<DeliveryState>>, sqlx::Error> {
+    let rows =
+        sqlx::query("SELECT DISTINCT message, state FROM delivery WHERE message IN (SELECT value FROM json_each(?1))")
+            .bind(json(&messages))
+            .fetch_all(conn)
+            .await?;
+    let mut found: HashMap<i64, Vec<DeliveryState>> = HashMap::new();
+    for row in &rows {
+        found.entry(row.try_get("message")?).or_default().push(word(row, "state", DeliveryState::parse)?);
+    }
+    Ok(found)
+}
+
+fn standing(message: &MessageInfo, states: &HashMap<i64, Vec<DeliveryState>>) -> Standing {
+    Standing::of(message.state, states.get(&message.seq).map_or(&[][..], Vec::as_slice))
+}
+
+/// What the documents of a split message became.
+async fn parts(conn: &mut SqliteConnection, parent: i64) -> Result<Vec<PartView>, sqlx::Error> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        message_columns!(),
+        ", p.position, p.is_duplicate FROM part p JOIN message m ON m.seq = p.message \
+         WHERE p.parent = ?1 ORDER BY p.position"
+    ))
+    .bind(parent)
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut parts = Vec::with_capacity(rows.len());
+    for row in &rows {
+        parts.push(PartView {
+            position: row.try_get("position")?,
+            message: message_info(row)?,
+            is_duplicate: row.try_get("is_duplicate")?,
+            standing: Standing::Accepted,
+        });
+    }
+    let seqs: Vec<i64> = parts.iter().map(|part| part.message.seq).collect();
+    let states = states(conn, &seqs).await?;
+    for part in &mut parts {
+        part.standing = standing(&part.message, &states);
+    }
+    Ok(parts)
 }
 
 fn matching(filter: &MessageFilter, cursor: Option<i64>) -> QueryBuilder<Sqlite> {

@@ -50,6 +50,7 @@ pub(super) fn message_info(row: &SqliteRow) -> Result<MessageInfo, sqlx::Error> 
         reason: from_json(row, "reason")?,
         parse_attempts: row.try_get("parse_attempts")?,
         business_key: row.try_get("business_key")?,
+        parent: row.try_get("parent_id")?,
     })
 }
 

@@ -4,7 +4,7 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE message (
-  seq            INTEGER PRIMARY KEY AUTOINCREMENT, -- accept order
+  seq            INTEGER PRIMARY KEY AUTOINCREMENT, -- accept order, with room after each message for its parts
   id             TEXT NOT NULL UNIQUE,
   system         TEXT NOT NULL,
   document_type  TEXT NOT NULL,
@@ -16,17 +16,19 @@ CREATE TABLE message (
   transport      TEXT NOT NULL CHECK (transport IN ('http', 'amqp', 'file')),
   received_at    INTEGER NOT NULL,
   attributes     TEXT NOT NULL,
-  state          TEXT NOT NULL CHECK (state IN ('accepted', 'routed', 'parked', 'filtered', 'skipped')),
+  state          TEXT NOT NULL CHECK (state IN ('accepted', 'routed', 'parked', 'filtered', 'skipped', 'split')),
   cause          TEXT,
   reason         TEXT,
   parse_attempts INTEGER NOT NULL DEFAULT 0,
   business_key   TEXT,
-  delivery_count INTEGER NOT NULL DEFAULT 0         -- planned deliveries; compared with those found
+  delivery_count INTEGER NOT NULL DEFAULT 0,        -- planned deliveries; compared with those found
+  part_count     INTEGER NOT NULL DEFAULT 0,        -- documents split off; compared with those found
+  parent         INTEGER REFERENCES message (seq)   -- the message it was split off
 ) STRICT;
 CREATE UNIQUE INDEX message_dedup ON message (system, dedup_key) WHERE dedup_key IS NOT NULL;
 CREATE INDEX message_accepted ON message (seq) WHERE state = 'accepted';
 CREATE INDEX message_accepted_by_system ON message (system, seq) WHERE state = 'accepted';
-CREATE INDEX message_state ON message (state, delivery_count);
+CREATE INDEX message_state ON message (state, delivery_count, part_count);
 CREATE INDEX message_business_key ON message (business_key) WHERE business_key IS NOT NULL;
 
 -- apart from message, so that a change of state does not rewrite the bytes
@@ -34,6 +36,15 @@ CREATE TABLE payload (
   message INTEGER PRIMARY KEY REFERENCES message (seq),
   bytes   BLOB NOT NULL
 ) STRICT;
+
+-- what the documents of a split message became
+CREATE TABLE part (
+  parent       INTEGER NOT NULL REFERENCES message (seq),
+  position     INTEGER NOT NULL,                    -- from 1
+  message      INTEGER NOT NULL REFERENCES message (seq),
+  is_duplicate INTEGER NOT NULL,                    -- 1: an earlier message, which this document repeats
+  PRIMARY KEY (parent, position)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE delivery (
   seq                INTEGER PRIMARY KEY,

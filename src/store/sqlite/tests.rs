@@ -190,7 +190,7 @@ async fn one_lane_of_many_thousands_is_leased_from_its_head() {
          WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 19999) \
          INSERT INTO delivery (id, message, position, system, route, destination, lane, blocks_when_parked, state, \
          due_at, blocking, ready, created_at) \
-         SELECT 'dlv_' || i, 1, i, 'crm', 'orders', 'u8', 'hot', 1, 'planned', 0, 1, i = 0, 0 FROM n",
+         SELECT 'dlv_' || i, (SELECT seq FROM message), i, 'crm', 'orders', 'u8', 'hot', 1, 'planned', 0, 1, i = 0, 0 FROM n",
     )
     .execute(&mut raw)
     .await

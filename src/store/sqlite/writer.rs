@@ -16,8 +16,8 @@ use super::fault::{Health, Reach, failed, reach};
 use crate::{
     base::{Sha256, Timestamp},
     store::{
-        Accepted, Hold, MappingVersion, NewAttempt, NewMessage, Next, Output, Plan, Recorded, Release, Released,
-        StoreError,
+        Accepted, Decision, Hold, MappingVersion, NewAttempt, NewMessage, Next, Output, Plan, Recorded, Release,
+        Released, StoreError,
     },
 };
 
@@ -47,6 +47,9 @@ impl Command {
         match self {
             Self::Accept { new, .. } => new.bytes.len(),
             Self::StoreOutput { output, .. } => output.bytes.len(),
+            Self::Plan { plan: Plan { decision: Decision::Split(parts), .. }, .. } => {
+                parts.iter().map(|part| part.message.bytes.len()).sum()
+            }
             _ => 0,
         }
     }
@@ -55,6 +58,8 @@ impl Command {
 /// What a command gives back.
 pub enum Reply {
     Accepted(Accepted),
+    /// What became of the parts of a split message; none for other plans.
+    Planned(Vec<Accepted>),
     /// Messages by seq, each with whether it is exhausted.
     Begun(Vec<(i64, bool)>),
     /// Deliveries by seq.

@@ -19,7 +19,7 @@ pub const ATTEMPTS: &str = "crossdock_delivery_attempts_total";
 pub const ATTEMPT_SECONDS: &str = "crossdock_delivery_duration_seconds";
 /// Time from arrival to delivered; label `destination`.
 pub const END_TO_END_SECONDS: &str = "crossdock_end_to_end_seconds";
-/// Deliveries that are planned and cannot be found. Must be 0.
+/// Deliveries that were planned, and parts of split messages, that cannot be found. Must be 0.
 pub const UNACCOUNTED: &str = "crossdock_messages_unaccounted";
 /// Deliveries by state; labels `route`, `destination`, `state`.
 pub const DELIVERIES: &str = "crossdock_deliveries";
@@ -53,7 +53,11 @@ pub fn install() -> Result<Metrics, BuildError> {
     describe_counter!(ATTEMPTS, Unit::Count, "Delivery attempts");
     describe_histogram!(ATTEMPT_SECONDS, Unit::Seconds, "Time of one delivery attempt");
     describe_histogram!(END_TO_END_SECONDS, Unit::Seconds, "Time from arrival to delivered");
-    describe_gauge!(UNACCOUNTED, Unit::Count, "Deliveries that were planned and cannot be found; must be 0");
+    describe_gauge!(
+        UNACCOUNTED,
+        Unit::Count,
+        "Deliveries planned, or parts of split messages, that cannot be found; must be 0"
+    );
     describe_gauge!(DELIVERIES, Unit::Count, "Deliveries by state");
     describe_gauge!(SOURCE_UP, Unit::Count, "1 when a source reaches its peer");
     Ok(Metrics(handle))

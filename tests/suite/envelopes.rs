@@ -128,8 +128,8 @@ fn the_documents_of_a_message_stay_in_order_before_what_came_later() {
 
 #[test]
 fn a_hub_killed_while_it_splits_has_split_each_message_wholly() {
-    const BATCHES: usize = 6;
-    const ORDERS: usize = 400;
+    const BATCHES: usize = 4;
+    const ORDERS: usize = 100;
     let (south, east) = (Erp::u8(), Erp::u8());
     let mut hub = Setup::between(&south, &east).start();
     // no store keeps this site's books: the orders are filtered, so that only splitting is at work

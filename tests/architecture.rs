@@ -22,7 +22,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("mapping", &["base", "content", "document", "xpath", "schema"]),
     ("profile", &["base", "content", "document", "xpath", "schema", "mapping"]),
     ("store", &["base", "config", "telemetry"]),
-    ("transport", &["base", "config", "telemetry"]),
+    ("transport", &["base", "config", "telemetry", "format"]),
     (
         "catalog",
         &["base", "content", "document", "config", "format", "xpath", "schema", "mapping", "profile", "transport"],

@@ -46,6 +46,23 @@ impl Sha256 {
     }
 }
 
+/// A digest of bytes that come bit by bit.
+#[derive(Clone, Default)]
+pub struct Sha256Builder(sha2::Sha256);
+
+impl Sha256Builder {
+    /// Takes the next bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes taken.
+    #[must_use]
+    pub fn finish(self) -> Sha256 {
+        Sha256(self.0.finalize().into())
+    }
+}
+
 /// 64 lower-case hexadecimal digits.
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,7 +78,7 @@ impl fmt::Debug for Sha256 {
 
 #[cfg(test)]
 mod tests {
-    use super::Sha256;
+    use super::{Sha256, Sha256Builder};
 
     #[test]
     fn hex_round_trips_and_the_empty_digest_is_the_published_one() {
@@ -70,6 +87,9 @@ mod tests {
         assert_eq!(shown, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         assert_eq!(Sha256::from_hex(&shown), Some(digest));
         assert_eq!(Sha256::from_hex("zz"), None);
+        let mut builder = Sha256Builder::default();
+        b"a batch".chunks(3).for_each(|bytes| builder.add(bytes));
+        assert_eq!(builder.finish(), Sha256::of(b"a batch"));
     }
 
     #[test]

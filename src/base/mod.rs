@@ -17,7 +17,7 @@ mod unit;
 
 pub use clock::{Clock, Random, Timestamp};
 pub use code::{Code, Language};
-pub use digest::Sha256;
+pub use digest::{Sha256, Sha256Builder};
 pub use id::{IdKind, Ids, name_based_uuid};
 pub use limit::Limits;
 pub use problem::{Place, Problem, Problems, Severity};

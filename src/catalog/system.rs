@@ -9,8 +9,8 @@ use super::{
 use crate::{
     base::{Language, Place, Problem, Problems, Secret, Sha256},
     content::{Fields, Yaml},
-    format::{ArrayPath, Charset, Convention, Doctype, Duplicates, Layout, Syntax, Unmappable},
-    transport::{AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAuth, HttpOutConfig},
+    format::{ArrayPath, Charset, Convention, Doctype, Duplicates, Layout, Records, Syntax, Unmappable},
+    transport::{AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAuth, HttpOutConfig, SplitConfig},
 };
 
 /// One application instance that takes part.
@@ -137,10 +137,10 @@ impl Reader<'_> {
         let profile = fields.required_text("profile").unwrap_or_default().to_owned();
         let site = fields.text("site").map(ToOwned::to_owned);
         let ids_of = fields.text("ids-of").unwrap_or(&id).to_owned();
-        let sources = fields.block("in").map(|ways| self.sources(ways, &id)).unwrap_or_default();
         let check_before_accept =
             fields.word("check", &[("before-accept", true), ("after-accept", false)]).unwrap_or_default();
         let reading = fields.block("reading").map(reading).unwrap_or_default();
+        let sources = fields.block("in").map(|ways| self.sources(ways, &id, reading.charset)).unwrap_or_default();
         let (sink, encoding) = match fields.block("out") {
             Some(ways) => self.sink(ways),
             None => (None, Encoding::default()),
@@ -164,7 +164,7 @@ impl Reader<'_> {
         }
     }
 
-    fn sources(&self, ways: Fields<'_>, system: &str) -> Sources {
+    fn sources(&self, ways: Fields<'_>, system: &str, charset: Option<Charset>) -> Sources {
         let mut sources = Sources::default();
         if let Some(http) = ways.block("http") {
             let mut keys = Vec::new();
@@ -210,6 +210,13 @@ impl Reader<'_> {
         }
         if let Some(file) = ways.block("file") {
             let standard = FileInConfig::default();
+            let split = file.get("split").and_then(|value| {
+                let records = Records::parse(value.text().unwrap_or_default());
+                let placed = |problem: Problem| file.report(problem.at(value.place(file.file())));
+                records.map_err(placed).ok().map(|records| SplitConfig { records, charset })
+            });
+            // a batch is not held in memory, a document is
+            let largest = if split.is_some() { u64::MAX } else { standard.max_file_bytes };
             let millis = |key| file.duration(key).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
             sources.file = Some(FileInConfig {
                 folder: self.folder_of(&file, "folder", true),
@@ -220,7 +227,8 @@ impl Reader<'_> {
                 stable_ms: millis("stable").unwrap_or(standard.stable_ms),
                 done: self.folder_of(&file, "done", false),
                 failed: self.folder_of(&file, "failed", false),
-                max_file_bytes: file.size("max-size").map_or(standard.max_file_bytes, |size| size as u64),
+                max_file_bytes: file.size("max-size").map_or(largest, |size| size as u64),
+                split,
             });
             file.finish();
         }

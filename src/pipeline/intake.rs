@@ -42,6 +42,9 @@ impl JournalIntake {
     /// What reading the document before accepting it says: its own key, or why it cannot be read.
     fn look(&self, system: &System, document_type: &str, arrival: &Arrival) -> Result<Option<String>, Problem> {
         let catalog = self.hub.catalog();
+        if arrival.problem.is_some() {
+            return Ok(None);
+        }
         let wants_key = arrival.key.is_none() && catalog.has_document_keys(&system.profile);
         if !wants_key && !system.check_before_accept {
             return Ok(None);
@@ -86,7 +89,7 @@ impl JournalIntake {
             },
             received_at: self.hub.clock.now(),
             attributes: arrival.attributes,
-            parked: None,
+            parked: arrival.problem.map(|problem| Reason::of("unreadable", &problem)),
         }
     }
 
@@ -151,6 +154,10 @@ impl Intake for JournalIntake {
                     counter!(metric::DUPLICATES, "system" => system_id).increment(1);
                 } else {
                     counter!(metric::ACCEPTED, "system" => system_id, "transport" => transport).increment(1);
+                }
+                if let Some(problem) = arrival.problem.filter(|_| !duplicate) {
+                    counter!(metric::PARKED, "code" => problem.code.id).increment(1);
+                    tracing::warn!(message_id = accepted.id, code = problem.code.id, "parked: {}", problem.text);
                 }
                 tracing::debug!(message_id = accepted.id, duplicate, "accepted");
                 Verdict::Accepted { message_id: accepted.id, duplicate }

@@ -183,6 +183,7 @@ impl AmqpSource {
             transport: AMQP,
             key,
             attributes,
+            problem: None,
         };
         (arrival, acker)
     }

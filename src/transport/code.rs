@@ -37,4 +37,6 @@ codes! {
     BAD_SETTINGS = "XD-T012", "The connection settings cannot work", "连接设置无效";
     /// A file beyond the size limit.
     FILE_TOO_LARGE = "XD-T013", "The file is too large", "文件过大";
+    /// A batch file without a record where the settings say.
+    NO_RECORDS = "XD-T014", "No record in the batch file", "批量文件中没有记录";
 }

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Deserializer};
 
-use crate::base::Secret;
+use crate::{
+    base::Secret,
+    format::{Charset, Records},
+};
 
 /// The largest body, reply or file taken unless the settings say otherwise.
 const BYTES: usize = 10 << 20;
@@ -185,6 +188,18 @@ pub struct FileInConfig {
     pub failed: PathBuf,
     /// Largest file in bytes.
     pub max_file_bytes: u64,
+    /// How its files are split into records, each to be a message of its own.
+    #[serde(skip)]
+    pub split: Option<SplitConfig>,
+}
+
+/// How batch files are split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitConfig {
+    /// What the records are.
+    pub records: Records,
+    /// The files' character set, when they do not say it and it is not UTF-8.
+    pub charset: Option<Charset>,
 }
 
 impl Default for FileInConfig {
@@ -199,6 +214,7 @@ impl Default for FileInConfig {
             done: PathBuf::new(),
             failed: PathBuf::new(),
             max_file_bytes: BYTES as u64,
+            split: None,
         }
     }
 }

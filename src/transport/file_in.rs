@@ -3,7 +3,7 @@
 //! A file is taken once its size and time have stayed the same for a while, in order of modification time, then name.
 //! After the intake has it safe, it is moved away; a crash in between makes the next run hand it in again under the same
 //! key, which the intake recognises as a repetition. The key is the name and the digest: the same file put down twice is
-//! one message.
+//! one message. With `split` its records are messages instead of the file, see `file_split.rs`.
 
 use std::{
     collections::HashMap,
@@ -24,7 +24,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Arrival, FILE, FileInConfig, HttpProblem, Intake, Link, Readiness, Refusal, Source, Verdict, code};
+use super::{
+    Arrival, FILE, FileInConfig, HttpProblem, Intake, Link, Readiness, Refusal, Source, Verdict, code,
+    file_split::{self, Batch, End},
+};
 use crate::base::{Language, Problem, Sha256};
 
 /// A folder that files arrive in.
@@ -50,7 +53,7 @@ struct Candidate {
 }
 
 /// How a look at the folder ended.
-enum Look {
+pub(super) enum Look {
     /// Everything complete was taken.
     Done,
     /// The intake takes nothing now.
@@ -77,7 +80,12 @@ impl FileSource {
     }
 
     /// Looks once and takes what is complete at `now`.
-    async fn look(&self, intake: &dyn Intake, now: Instant, shutdown: &CancellationToken) -> io::Result<Look> {
+    pub(super) async fn look(
+        &self,
+        intake: &dyn Intake,
+        now: Instant,
+        shutdown: &CancellationToken,
+    ) -> io::Result<Look> {
         if let Readiness::Closed { retry_after, .. } = intake.readiness() {
             return Ok(Look::Wait(retry_after));
         }
@@ -88,7 +96,7 @@ impl FileSource {
             if shutdown.is_cancelled() {
                 break;
             }
-            if let Some(wait) = self.take(intake, candidate).await? {
+            if let Some(wait) = self.take(intake, candidate, shutdown).await? {
                 return Ok(Look::Wait(wait));
             }
         }
@@ -116,7 +124,12 @@ impl FileSource {
         ready
     }
 
-    async fn take(&self, intake: &dyn Intake, candidate: Candidate) -> io::Result<Option<Duration>> {
+    async fn take(
+        &self,
+        intake: &dyn Intake,
+        candidate: Candidate,
+        shutdown: &CancellationToken,
+    ) -> io::Result<Option<Duration>> {
         let path = self.config.folder.join(&candidate.name);
         let name = candidate.name.to_string_lossy().into_owned();
         if candidate.size > self.config.max_file_bytes {
@@ -129,6 +142,15 @@ impl FileSource {
                 existing: None,
             };
             return self.put_aside(path, candidate.name, refusal).await.map(|()| None);
+        }
+        if let Some(split) = &self.config.split {
+            let batch = Batch { path: path.clone(), name, size: candidate.size };
+            return match file_split::hand_in(&self.config, split, &batch, intake, shutdown).await? {
+                End::Done => self.put_away(path, candidate.name).await.map(|()| None),
+                End::Left => Ok(None),
+                End::Wait(wait) => Ok(Some(wait)),
+                End::Refused(refusal) => self.put_aside(path, candidate.name, refusal).await.map(|()| None),
+            };
         }
         let Some(bytes) = read(path.clone(), candidate.size).await? else {
             // it changed or went away while being read
@@ -143,16 +165,19 @@ impl FileSource {
             transport: FILE,
             key: Some(format!("file:{name}:{digest}")),
             attributes: [("file_name".to_owned(), name)].into(),
+            problem: None,
         };
         match intake.accept(arrival).await {
-            Verdict::Accepted { .. } => {
-                let done = self.config.done.clone();
-                blocking(move || move_into(&done, &path, &candidate.name).map(drop)).await?;
-                Ok(None)
-            }
+            Verdict::Accepted { .. } => self.put_away(path, candidate.name).await.map(|()| None),
             Verdict::Refused(refusal) => self.put_aside(path, candidate.name, refusal).await.map(|()| None),
             Verdict::Unavailable { retry_after } => Ok(Some(retry_after)),
         }
+    }
+
+    /// Moves a file into `done`.
+    async fn put_away(&self, path: PathBuf, name: OsString) -> io::Result<()> {
+        let done = self.config.done.clone();
+        blocking(move || move_into(&done, &path, &name).map(drop)).await
     }
 
     /// Moves a file into `failed` and says why beside it.

@@ -135,6 +135,7 @@ async fn take(
         transport: HTTP,
         key,
         attributes: attributes(head),
+        problem: None,
     };
     match door.intake.accept(arrival).await {
         Verdict::Accepted { message_id, duplicate } => Ok(accepted(&system, &message_id, duplicate)),

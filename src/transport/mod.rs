@@ -4,7 +4,7 @@
 //! arrived into an [`Arrival`] and hands it to an [`Intake`]; it tells its sender "yes" only after the intake did. A sink
 //! sends one [`Outgoing`] and says truthfully what it knows about the fate of the bytes: an [`Answer`].
 //!
-//! It must never parse a payload, know a mapping, a profile or a store, show a secret, or let a header choose behaviour:
+//! It must never parse a payload (only split a batch file into its records), know a mapping, a profile or a store, show a secret, or let a header choose behaviour:
 //! only the headers named here become attributes.
 //!
 //! To add a source, write a file `<technology>_in.rs` with a config in `config.rs` and implement [`Source`]; to add a
@@ -18,6 +18,7 @@ pub mod code;
 mod config;
 mod file_in;
 mod file_out;
+mod file_split;
 mod http_in;
 mod http_out;
 mod http_problem;
@@ -36,7 +37,9 @@ use crate::base::{Problem, Secret};
 pub use amqp_in::AmqpSource;
 pub use amqp_out::AmqpSink;
 pub use code::CODES;
-pub use config::{AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAuth, HttpInConfig, HttpOutConfig};
+pub use config::{
+    AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAuth, HttpInConfig, HttpOutConfig, SplitConfig,
+};
 pub use file_in::FileSource;
 pub use file_out::FileSink;
 pub use http_in::router;
@@ -69,6 +72,8 @@ pub struct Arrival {
     pub key: Option<String>,
     /// An allow-list of what else is known: `traceparent`, `file_name`, `redelivered`, `remote_addr`, …
     pub attributes: BTreeMap<String, String>,
+    /// Why it cannot go on, when the source knows already: it is kept, parked.
+    pub problem: Option<Problem>,
 }
 
 /// What the intake says to an [`Arrival`].

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{Erp, Hub, Setup, customer, message, texts, wait_for, wait_until};
+use crate::support::{Erp, Hub, Setup, customer, message, order, texts, wait_for, wait_until};
 
 /// A hub whose `crm` also drops files: customers into `inbox/`.
 fn dropping(setup: Setup) -> Hub {
@@ -126,4 +126,42 @@ fn a_file_that_comes_again_is_taken_once() {
         (Some(2), 3),
         "the same name and bytes are the same message"
     );
+}
+
+#[test]
+fn a_batch_file_is_split_record_by_record_and_a_kill_in_the_middle_doubles_nothing() {
+    const RECORDS: usize = 300;
+    let (south, east) = (Erp::u8(), Erp::u8());
+    let setup = Setup::between(&south, &east);
+    fs::create_dir(setup.at("inbox")).expect("the folder");
+    let file = "  file:\n    folder: inbox\n    split: /Orders/SalesOrder\n    poll: 50ms\n    stable: 50ms\n";
+    let crm = setup.read("systems/crm.yaml");
+    let mut hub = setup.file("systems/crm.yaml", &format!("{crm}{file}")).start();
+    // no store keeps this site's books: the orders are filtered
+    let mut batch = "<Orders xmlns=\"urn:crossdock:hub:1\">\n".to_owned();
+    for number in 0..RECORDS {
+        let order = String::from_utf8(order(&format!("SO-{number}"), "C-1")).expect("UTF-8").replace(">S01<", ">S99<");
+        let (_, order) = order.split_once("?>").expect("a declaration");
+        let order = order.trim().to_owned();
+        batch.push_str(&if number == 7 { order.replace("</SiteId>", "</Site>") } else { order });
+        batch.push('\n');
+    }
+    batch.push_str("</Orders>\n");
+    drop_file(&hub, "orders.xml", batch.as_bytes());
+    wait_until("some records are safe", || hub.operator("/api/v1/counts")["total"].as_u64() >= Some(20));
+    hub.kill9();
+    hub.restart();
+    wait_until("the file is moved", || names(&hub.at("inbox/done")) == ["orders.xml"]);
+    wait_until("everything is decided", || hub.operator("/api/v1/counts")["accepted"] == 0);
+    let counts = hub.operator("/api/v1/counts");
+    let of = |state: &str| counts[state].as_u64().expect("a number");
+    assert_eq!((of("total"), of("filtered"), of("parked")), (RECORDS as u64, RECORDS as u64 - 1, 1), "{counts}");
+    let parked = hub.operator("/api/v1/messages?state=parked")["items"][0].clone();
+    let begins = batch.match_indices("<SalesOrder").nth(7).expect("the eighth").0;
+    assert_eq!(parked["attributes"]["batch_position"], "8", "{parked:#}");
+    assert_eq!(parked["attributes"]["batch_offset"], begins.to_string());
+    assert_eq!(parked["attributes"]["file_name"], "orders.xml");
+    let text = parked["reason"]["text"].as_str().unwrap_or_default();
+    assert!(text.starts_with(&format!("record 8 at byte {begins}: ")), "{parked:#}");
+    assert!(parked["reason"]["line"].as_u64() > Some(200), "a line of the file: {parked:#}");
 }

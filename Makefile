@@ -21,10 +21,11 @@ unit: nextest ## the tests that need no service
 conformance: ## the official suites (XML, JSON, attacks), scored; CROSSDOCK_CORPORA says where they lie
 	cargo test --quiet --test conformance -- --nocapture --test-threads 1
 
-bench: ## speed of reading and writing against quick-xml, roxmltree and lxml, as ratios
+bench: ## speed of reading, writing and mapping against peers (quick-xml, lxml, libxslt, Saxon), as ratios
 	@test -x target/peers/bin/python3 || python3 -m venv target/peers
-	@target/peers/bin/python3 -c 'import lxml' 2>/dev/null || target/peers/bin/pip install --quiet lxml
-	cargo bench --bench format
+	@target/peers/bin/python3 -c 'import lxml, saxonche' 2>/dev/null || target/peers/bin/pip install --quiet lxml saxonche
+	@test -e /usr/share/java/Saxon-HE.jar || tests/support/services.sh install libsaxonhe-java default-jdk-headless
+	cargo bench --bench format --bench mapping
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (600) each; needs the nightly toolchain
 	@command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz

@@ -17,7 +17,6 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
-    time::Instant,
 };
 
 use crossdock::{
@@ -27,10 +26,11 @@ use crossdock::{
     mapping::{Environment, Mapping},
     xpath::{Binding, Budget, CodeAnswer, Formula, Frame, Host, Item, Scope, Symbols},
 };
+use rustix::time::{ClockId, clock_gettime};
 
 const DOCUMENTS: usize = 200;
 const ROUNDS: usize = 9;
-const SECONDS: f64 = 0.4;
+const SECONDS: f64 = 0.1;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The code table, as the hub asks it.
@@ -112,11 +112,7 @@ fn run(job: &Job, documents: &[Vec<u8>], host: &Codes, folder: &Path) {
     for document in documents {
         let ours = mapped(job, host, &limits, document);
         let limit = (job.by_hand)(document, &host.0);
-        assert_eq!(
-            told(&ours, job.target),
-            told(limit.as_bytes(), job.target),
-            "the hand-written program does the same"
-        );
+        assert!(told(&ours, job.target) == told(limit.as_bytes(), job.target), "the hand-written program does the same");
     }
     println!("\n{}", job.name);
     let turns: &mut [&mut dyn FnMut(&[u8])] = &mut [
@@ -154,7 +150,7 @@ fn run(job: &Job, documents: &[Vec<u8>], host: &Codes, folder: &Path) {
         let rate = measure(&output);
         if rate.is_some() {
             let theirs = std::fs::read(&output).unwrap_or_default();
-            assert_eq!(told(&theirs, job.target), told_first, "{name} does the same");
+            assert!(told(&theirs, job.target) == told_first, "{name} does the same");
         }
         bar(name, rate, ours, wanted);
     };
@@ -172,12 +168,12 @@ fn rates(documents: &[Vec<u8>], tasks: &mut [&mut dyn FnMut(&[u8])]) -> Vec<f64>
     let mut samples = vec![Vec::with_capacity(ROUNDS); tasks.len()];
     for _ in 0..ROUNDS {
         for (task, samples) in tasks.iter_mut().zip(&mut samples) {
-            let (began, mut count) = (Instant::now(), 0);
-            while began.elapsed().as_secs_f64() < SECONDS / 4.0 {
+            let (began, mut count) = (seconds(), 0);
+            while seconds() - began < SECONDS {
                 documents.iter().for_each(|document| task(document));
                 count += documents.len();
             }
-            samples.push(count as f64 / began.elapsed().as_secs_f64());
+            samples.push(count as f64 / (seconds() - began));
         }
     }
     let median = |mut samples: Vec<f64>| {
@@ -185,6 +181,12 @@ fn rates(documents: &[Vec<u8>], tasks: &mut [&mut dyn FnMut(&[u8])]) -> Vec<f64>
         samples[samples.len() / 2]
     };
     samples.into_iter().map(median).collect()
+}
+
+/// This thread's time on a processor: what else the machine does is not counted, for no peer.
+fn seconds() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 fn bar(peer: &str, rate: Option<f64>, ours: f64, wanted: f64) {

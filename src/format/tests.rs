@@ -710,6 +710,13 @@ fn the_canonical_form_is_canonical_xml() {
 }
 
 #[test]
+fn what_is_written_again_declares_its_namespaces_in_the_same_order() {
+    let first = to_xml(&xml("<r>t<a xmlns='urn:z' xmlns:b='urn:b'><b:c/></a></r>").expect("well-formed"));
+    assert_eq!(first, "<r xmlns:ns1=\"urn:z\" xmlns:b=\"urn:b\">t<ns1:a><b:c/></ns1:a></r>");
+    assert_eq!(to_xml(&xml(&first).expect("well-formed")), first);
+}
+
+#[test]
 fn a_charset_can_be_agreed_and_then_nobody_may_say_another() {
     let agreed = |bytes: &[u8], charset| {
         let options = ReadOptions { agreed_charset: Some(Charset::GBK), charset, ..ReadOptions::default() };

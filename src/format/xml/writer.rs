@@ -112,6 +112,9 @@ impl Prefixes {
             };
             prefixes.declare(namespace, &prefix);
         }
+        // In the order of first use, whether a prefix was wanted or made: what is written again comes out the same.
+        let order: HashMap<&str, usize> = used.iter().enumerate().map(|(at, namespace)| (*namespace, at)).collect();
+        prefixes.declarations.sort_by_key(|(_, namespace)| order.get(namespace.as_str()).copied());
         prefixes
     }
 

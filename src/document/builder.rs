@@ -27,12 +27,13 @@ impl Builder {
     /// A builder whose texts may be slices of `source` (the decoded input).
     #[must_use]
     pub fn new(source: Arc<str>) -> Self {
-        Self::with_names(source, NameTable::default())
+        Self::with_names(source, Arc::default())
     }
 
-    /// A builder that starts from known names, so that their numbers are known beforehand.
+    /// A builder that starts from known names, so that their numbers are known beforehand. The table is shared until a
+    /// name is added.
     #[must_use]
-    pub fn with_names(source: Arc<str>, names: NameTable) -> Self {
+    pub fn with_names(source: Arc<str>, names: Arc<NameTable>) -> Self {
         let capacity = source.len() / 16;
         let mut nodes = Vec::with_capacity(capacity.clamp(16, 1 << 20));
         nodes.push(Node {
@@ -55,7 +56,7 @@ impl Builder {
 
     /// The names, for interning.
     pub fn names(&mut self) -> &mut NameTable {
-        &mut self.document.names
+        Arc::make_mut(&mut self.document.names)
     }
 
     /// The tree so far.
@@ -237,16 +238,24 @@ impl Builder {
 
     fn copy_empty_array(&mut self, from: &Document, name: Name) {
         let name = from.names().get(name);
-        let name = self.document.names.intern(&name.namespace, &name.local);
+        let name = self.known_name(&name.namespace, &name.local);
         self.empty_array(name);
     }
 
     fn copy_name(&mut self, from: &Document, node: NodeId) -> Option<Name> {
         let name = from.qname(node)?;
-        if let Some(prefix) = from.names().prefix_of(&name.namespace) {
-            self.document.names.prefer_prefix(&name.namespace, prefix);
+        if let Some(prefix) = from.names().prefix_of(&name.namespace)
+            && self.document.names.prefix_of(&name.namespace).is_none()
+        {
+            self.names().prefer_prefix(&name.namespace, prefix);
         }
-        Some(self.document.names.intern(&name.namespace, &name.local))
+        Some(self.known_name(&name.namespace, &name.local))
+    }
+
+    /// The number of a name; the table is only touched when it is new.
+    fn known_name(&mut self, namespace: &str, local: &str) -> Name {
+        let known = self.document.names.find(namespace, local);
+        known.unwrap_or_else(|| self.names().intern(namespace, local))
     }
 
     fn push(&mut self, kind: Kind, name: Name, text: Text<'_>, at: Option<usize>) -> NodeId {

@@ -1,6 +1,8 @@
 //! Qualified names, interned: a name is a number, equal names have equal numbers within one document.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
+
+use foldhash::HashMap;
 
 /// A name within one [`NameTable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

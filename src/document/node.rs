@@ -106,7 +106,7 @@ pub struct Document {
     pub(super) nodes: Vec<Node>,
     /// In the order of the document.
     pub(super) empty_arrays: Vec<EmptyArray>,
-    pub(super) names: NameTable,
+    pub(super) names: Arc<NameTable>,
 }
 
 impl Document {

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::{document::QName, schema::Simple, xpath::Formula};
+use crate::{
+    document::{Name, NameTable, QName},
+    schema::Simple,
+    xpath::Formula,
+};
 
 /// A formula or literal with its place in the file.
 #[derive(Debug)]
@@ -123,4 +127,28 @@ pub(super) struct Field {
 pub(super) struct OutputName {
     pub name: QName,
     pub prefix: Option<Arc<str>>,
+}
+
+/// The names of the output as every document made starts from them: shared, never built again.
+#[derive(Debug, Default)]
+pub(super) struct OutputTable {
+    pub names: Arc<NameTable>,
+    /// The number of each [`OutputName`], by its index.
+    pub numbers: Vec<Name>,
+}
+
+impl OutputTable {
+    pub fn new(outputs: &[OutputName]) -> Self {
+        let mut names = NameTable::default();
+        let mut numbers = Vec::with_capacity(outputs.len());
+        for OutputName { name, prefix } in outputs {
+            match prefix {
+                Some(prefix) => names.prefer_prefix(&name.namespace, prefix),
+                None if name.namespace.is_empty() => (),
+                None => names.prefer_prefix(&name.namespace, ""),
+            }
+            numbers.push(names.intern(&name.namespace, &name.local));
+        }
+        Self { names: Arc::new(names), numbers }
+    }
 }

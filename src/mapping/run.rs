@@ -51,7 +51,6 @@ enum Form {
 pub(super) struct Writing<'t> {
     template: &'t Template,
     builder: Builder,
-    names: Vec<Name>,
     /// The open elements: index of the name, and number within a loop.
     path: Vec<(usize, Option<usize>)>,
     max_nodes: usize,
@@ -69,21 +68,11 @@ impl<'t> Writing<'t> {
         recording: Recording<'_>,
     ) -> Result<Document, Failure> {
         let Recording { explanation, observer } = recording;
-        let mut builder = Builder::default();
-        let mut names = Vec::with_capacity(template.names.len());
-        for output in &template.names {
-            if let Some(prefix) = &output.prefix {
-                builder.names().prefer_prefix(&output.name.namespace, prefix);
-            } else if !output.name.namespace.is_empty() {
-                builder.names().prefer_prefix(&output.name.namespace, "");
-            }
-            names.push(builder.names().intern(&output.name.namespace, &output.name.local));
-        }
+        let mut builder = Builder::with_names("".into(), template.table.names.clone());
         builder.shape(Shape::Object);
         let mut writing = Self {
             template,
             builder,
-            names,
             path: Vec::new(),
             max_nodes: limits.nodes,
             explaining: explanation.is_some(),
@@ -201,7 +190,7 @@ impl<'t> Writing<'t> {
             }
         }
         self.check_size(scope, block.line, block.column)?;
-        let node = self.builder.start(self.names[name], None);
+        let node = self.builder.start(self.template.table.numbers[name], None);
         if block.text.is_none() {
             self.builder.shape(Shape::Object);
         }
@@ -337,7 +326,7 @@ impl<'t> Writing<'t> {
             (OnEmpty::Keep, _) => self.write(scope, field, form, "", Shape::String, events)?,
             (OnEmpty::Nil, Form::Element) => {
                 self.check_size(scope, field.rule.line, field.rule.column)?;
-                let node = self.builder.start(self.names[field.name], None);
+                let node = self.builder.start(self.template.table.numbers[field.name], None);
                 if field.item {
                     self.builder.item();
                 }
@@ -372,10 +361,10 @@ impl<'t> Writing<'t> {
         }
         self.check_size(scope, field.rule.line, field.rule.column)?;
         let node = match form {
-            Form::Attribute => self.builder.attribute(self.names[field.name], Text::Copied(text), None),
+            Form::Attribute => self.builder.attribute(self.template.table.numbers[field.name], Text::Copied(text), None),
             Form::Text => Some(self.builder.text(Text::Copied(text), None)),
             Form::Element => {
-                let node = self.builder.start(self.names[field.name], None);
+                let node = self.builder.start(self.template.table.numbers[field.name], None);
                 self.builder.shape(shape);
                 if field.item {
                     self.builder.item();

@@ -5,7 +5,7 @@ use std::{cell::RefCell, sync::Arc};
 use super::{
     Environment, Failure, Recording, RuleInfo, RulePlace,
     compile::Compiler,
-    plan::{Block, Field, OutputName, Part, Rule},
+    plan::{Block, Field, OutputName, OutputTable, Part, Rule},
     run::Writing,
     scope::{Answers, with_scope},
 };
@@ -44,6 +44,7 @@ pub struct Template {
     pub(super) file: Arc<str>,
     pub(super) symbols: Symbols,
     pub(super) names: Vec<OutputName>,
+    pub(super) table: OutputTable,
     pub(super) root: Block,
     pub(super) assertions: Vec<Assertion>,
     pub(super) rules: Vec<RuleInfo>,
@@ -78,7 +79,8 @@ impl Template {
         root.lets.splice(0..0, lets);
         root.first_slot = scope.given.len();
         let (symbols, names, rules) = compiler.finish();
-        Self { file: file.clone(), symbols, names, root, assertions, rules }
+        let table = OutputTable::new(&names);
+        Self { file: file.clone(), symbols, names, table, root, assertions, rules }
     }
 
     /// The file it is from.

@@ -66,7 +66,7 @@ impl Run<'_> {
                 StepOp::Axis(_) => {
                     // a run of plain child steps from one node needs no lists in between
                     let plain = if current.len() == 1 { plain_steps(rest) } else { 0 };
-                    if let (true, Some(Item::Node(document, node))) = (plain > 1, current.first()) {
+                    if let (true, Some(Item::Node(document, node))) = (plain > 0, current.first()) {
                         let mut found = Collected::Empty;
                         self.descend(*document, *node, &rest[..plain], &mut found).map_err(at)?;
                         rest = &rest[plain..];
@@ -98,6 +98,17 @@ impl Run<'_> {
             return Ok(());
         }
         let mut visited = 0;
+        // The name is the same for all children: it is looked up once.
+        if let NodeTest::Name(Kind::Element, symbol) = step.test {
+            let Some(name) = self.frame.binding.name(document, symbol) else { return Ok(()) };
+            for child in tree.children(node) {
+                visited += 1;
+                if tree.name(child) == Some(name) && tree.kind(child) == Kind::Element {
+                    self.descend(document, child, rest, found)?;
+                }
+            }
+            return self.frame.budget.take(visited);
+        }
         for child in tree.children(node) {
             visited += 1;
             if self.node_matches(document, child, &step.test) {

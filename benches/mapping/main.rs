@@ -112,7 +112,10 @@ fn run(job: &Job, documents: &[Vec<u8>], host: &Codes, folder: &Path) {
     for document in documents {
         let ours = mapped(job, host, &limits, document);
         let limit = (job.by_hand)(document, &host.0);
-        assert!(told(&ours, job.target) == told(limit.as_bytes(), job.target), "the hand-written program does the same");
+        assert!(
+            told(&ours, job.target) == told(limit.as_bytes(), job.target),
+            "the hand-written program does the same"
+        );
     }
     println!("\n{}", job.name);
     let turns: &mut [&mut dyn FnMut(&[u8])] = &mut [

@@ -361,7 +361,9 @@ impl<'t> Writing<'t> {
         }
         self.check_size(scope, field.rule.line, field.rule.column)?;
         let node = match form {
-            Form::Attribute => self.builder.attribute(self.template.table.numbers[field.name], Text::Copied(text), None),
+            Form::Attribute => {
+                self.builder.attribute(self.template.table.numbers[field.name], Text::Copied(text), None)
+            }
             Form::Text => Some(self.builder.text(Text::Copied(text), None)),
             Form::Element => {
                 let node = self.builder.start(self.template.table.numbers[field.name], None);

@@ -33,6 +33,9 @@ const ROUNDS: usize = 9;
 const SECONDS: f64 = 0.1;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
+/// What is measured: work on one document.
+type Task<'t> = &'t mut dyn FnMut(&[u8]);
+
 /// The code table, as the hub asks it.
 struct Codes(HashMap<String, String>);
 
@@ -118,7 +121,7 @@ fn run(job: &Job, documents: &[Vec<u8>], host: &Codes, folder: &Path) {
         );
     }
     println!("\n{}", job.name);
-    let turns: &mut [&mut dyn FnMut(&[u8])] = &mut [
+    let turns: &mut [Task<'_>] = &mut [
         &mut |document| drop(black_box((job.by_hand)(document, &host.0))),
         &mut |document| drop(black_box(mapped(job, host, &limits, document))),
         &mut |document| drop(black_box(read(document, Syntax::Xml, &ReadOptions::default()))),
@@ -126,7 +129,7 @@ fn run(job: &Job, documents: &[Vec<u8>], host: &Codes, folder: &Path) {
     let [limit, ours, reading] = rates(documents, turns)[..] else { return };
     let source = read(&documents[0], Syntax::Xml, &ReadOptions::default()).expect("well-formed").document;
     let made = job.mapping.apply(&source, host, &limits, None).expect("mapped");
-    let parts: &mut [&mut dyn FnMut(&[u8])] =
+    let parts: &mut [Task<'_>] =
         &mut [&mut |_| drop(black_box(job.mapping.apply(&source, host, &limits, None))), &mut |_| {
             drop(black_box(write(&made, job.target, &WriteOptions::default())))
         }];
@@ -148,7 +151,7 @@ fn run(job: &Job, documents: &[Vec<u8>], host: &Codes, folder: &Path) {
     bar("by hand", Some(limit), ours, 0.4);
     let first = mapped(job, host, &limits, &documents[0]);
     let told_first = told(&first, job.target);
-    let mut peer = |name: &str, wanted: f64, measure: &dyn Fn(&Path) -> Option<f64>| {
+    let peer = |name: &str, wanted: f64, measure: &dyn Fn(&Path) -> Option<f64>| {
         let output = folder.join("result");
         let rate = measure(&output);
         if rate.is_some() {
@@ -167,7 +170,7 @@ fn run(job: &Job, documents: &[Vec<u8>], host: &Codes, folder: &Path) {
 }
 
 /// How many documents a second each task takes: the median of rounds in which they take turns.
-fn rates(documents: &[Vec<u8>], tasks: &mut [&mut dyn FnMut(&[u8])]) -> Vec<f64> {
+fn rates(documents: &[Vec<u8>], tasks: &mut [Task<'_>]) -> Vec<f64> {
     let mut samples = vec![Vec::with_capacity(ROUNDS); tasks.len()];
     for _ in 0..ROUNDS {
         for (task, samples) in tasks.iter_mut().zip(&mut samples) {
@@ -265,7 +268,7 @@ fn small_formula() {
     let documents = [&document];
     let binding = Binding::new(&symbols.borrow(), &documents);
     let item = Item::Node(0, NodeId::ROOT);
-    let turns: &mut [&mut dyn FnMut(&[u8])] = &mut [&mut |_| {
+    let turns: &mut [Task<'_>] = &mut [&mut |_| {
         let budget = Budget::new(1_000_000);
         let frame = Frame {
             documents: &documents,
@@ -280,6 +283,6 @@ fn small_formula() {
         };
         drop(black_box(formula.evaluate(&frame)));
     }];
-    let rates = rates(&vec![Vec::new(); 1000], turns);
+    let rates = rates(&[const { Vec::new() }; 1000], turns);
     println!("\nupper-case(normalize-space(r/a/b)): {:.0} ns", 1e9 / rates[0]);
 }

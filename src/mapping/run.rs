@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     base::{Code, Limits, Place, Problem},
-    document::{Builder, Decimal, Document, Kind, Name, NodeId, Shape, Text},
+    document::{Builder, Decimal, Document, Kind, NodeId, Shape, Text},
     xpath::{Host, Item, TraceEvent, Value, string_of},
 };
 

@@ -1,6 +1,8 @@
 //! A document to XML text.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+
+use foldhash::{HashMap, HashSet};
 
 use super::{
     XML_NAMESPACE, XMLNS_NAMESPACE,
@@ -17,7 +19,7 @@ pub(in crate::format) fn write(document: &Document, options: &WriteOptions) -> R
     let mut writing = Writing {
         document,
         prefixes: Prefixes::choose(document),
-        names: vec![[None, None]; document.names().len()],
+        names: vec![[const { None }; 2]; document.names().len()],
         out: Output::new(options, document.source().len() + document.len() * 8 + 64),
         open: Vec::new(),
         is_canonical: options.layout == Layout::Canonical,
@@ -52,7 +54,7 @@ struct Prefixes {
 impl Prefixes {
     fn choose(document: &Document) -> Self {
         let mut used = Vec::new();
-        let (mut elements, mut attributes) = (HashSet::new(), HashSet::new());
+        let (mut elements, mut attributes) = (HashSet::default(), HashSet::default());
         let mut seen = vec![[false; 2]; document.names().len()];
         for node in (1..document.len()).filter_map(|index| document.node(index)) {
             let is_attribute = document.kind(node) == Kind::Attribute;
@@ -76,7 +78,7 @@ impl Prefixes {
             };
         }
         let mut prefixes = Self::default();
-        let mut taken: HashSet<String> = HashSet::new();
+        let mut taken: HashSet<String> = HashSet::default();
         if elements.contains("") {
             taken.insert(String::new());
         }
@@ -137,7 +139,7 @@ struct Writing<'d, 'o> {
     document: &'d Document,
     prefixes: Prefixes,
     /// Names as written, by number: as an element, as an attribute.
-    names: Vec<[Option<Box<str>>; 2]>,
+    names: Vec<[Option<Cow<'d, str>>; 2]>,
     out: Output<'o>,
     open: Vec<Open>,
     is_canonical: bool,
@@ -363,9 +365,13 @@ impl Writing<'_, '_> {
                 (_, Some((prefix, _))) => prefix,
                 (_, None) => "",
             };
-            let written = if prefix.is_empty() { qname.local.to_string() } else { format!("{prefix}:{}", qname.local) };
+            let written = if prefix.is_empty() {
+                Cow::Borrowed(&*qname.local)
+            } else {
+                Cow::Owned(format!("{prefix}:{}", qname.local))
+            };
             self.out.verbatim(&written)?;
-            *known = Some(written.into());
+            *known = Some(written);
             return Ok(());
         }
         self.out.text.push_str(known.as_deref().unwrap_or_default());
@@ -374,8 +380,11 @@ impl Writing<'_, '_> {
 
     /// Text or an attribute value with everything escaped that could be taken for something else.
     fn escaped(&mut self, text: &str, is_value: bool) -> Result<(), Problem> {
-        check_characters(text)?;
         let reference = |out: &mut String, character: char| out.push_str(&format!("&#x{:X};", u32::from(character)));
+        if text.bytes().all(|byte| !IS_SPECIAL[usize::from(byte)]) {
+            return self.out.plain(text, reference);
+        }
+        check_characters(text)?;
         let mut from = 0;
         for (at, byte) in text.bytes().enumerate() {
             let escape = match byte {
@@ -405,6 +414,22 @@ impl Writing<'_, '_> {
         if problem.place.path.is_some() { problem } else { problem.at(self.document.place(node)) }
     }
 }
+
+/// Bytes that are escaped somewhere, or may begin a character XML cannot hold (controls, U+FFFE, U+FFFF).
+const IS_SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = true;
+        byte += 1;
+    }
+    table[b'&' as usize] = true;
+    table[b'<' as usize] = true;
+    table[b'>' as usize] = true;
+    table[b'"' as usize] = true;
+    table[0xEF] = true;
+    table
+};
 
 /// A name for a message: short, and nothing that could disturb a log.
 fn shown(name: &str) -> String {

@@ -223,7 +223,8 @@ pub(super) enum ExprKind {
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Concat(Vec<Expr>),
-    If(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// Conditions with their values (`else if` goes on in the list); the value when none holds.
+    If(Vec<(Expr, Expr)>, Box<Expr>),
     For(Vec<(Named, Expr)>, Box<Expr>),
     Let(Vec<(Named, Expr)>, Box<Expr>),
     Quantified {

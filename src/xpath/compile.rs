@@ -93,6 +93,13 @@ impl<'a> Compiler<'a> {
     }
 
     fn qname(&mut self, name: &Lexical, default: Option<&str>, span: Span) -> Option<QName> {
+        if let Lexical::Braced(namespace, _) = name
+            && &**namespace == "http://www.w3.org/2000/xmlns/"
+        {
+            let text = "no name is in the namespace of `xmlns` (XQST0070)".to_owned();
+            self.report(code::UNKNOWN_PREFIX, span, text, None);
+            return None;
+        }
         Some(match name {
             Lexical::Plain(local) => QName::new(default.unwrap_or_default(), local.clone()),
             Lexical::Braced(namespace, local) => QName::new(namespace.clone(), local.clone()),
@@ -147,11 +154,16 @@ impl<'a> Compiler<'a> {
             ExprKind::And(all) => unknown(OpKind::And(self.all(all, context))),
             ExprKind::Or(all) => unknown(OpKind::Or(self.all(all, context))),
             ExprKind::Concat(all) => unknown(OpKind::Concat(self.all(all, context))),
-            ExprKind::If(condition, then, otherwise) => {
-                let condition = self.boxed(condition, context);
-                let (then, a) = self.expr(then, context);
-                let (otherwise, b) = self.expr(otherwise, context);
-                (OpKind::If(condition, Box::new(then), Box::new(otherwise)), a.either(b))
+            ExprKind::If(branches, otherwise) => {
+                let (otherwise, mut known) = self.expr(otherwise, context);
+                let mut ops = Vec::with_capacity(branches.len());
+                for (condition, then) in branches {
+                    let condition = self.expr(condition, context).0;
+                    let (then, of) = self.expr(then, context);
+                    known = known.either(of);
+                    ops.push((condition, then));
+                }
+                (OpKind::If(ops, Box::new(otherwise)), known)
             }
             ExprKind::For(bindings, body) => {
                 let (op, known) = self.bound(bindings, body, context, &OpKind::For);
@@ -235,8 +247,22 @@ impl<'a> Compiler<'a> {
         (folded(Op { kind, span: expr.span }), known)
     }
 
+    /// A variable's name as it is compared: `name`, `Q{uri}name`; none when its prefix is not declared.
+    fn variable_name(&mut self, name: &Named) -> Option<String> {
+        let QName { namespace, local } = self.qname(&name.name, None, name.span)?;
+        Some(if namespace.is_empty() { local.to_string() } else { format!("Q{{{namespace}}}{local}") })
+    }
+
     fn variable(&mut self, name: &Named) -> (OpKind, Static) {
+        let nothing = (OpKind::Constant(Value::Empty), Static::Unknown);
         let written = name.name.to_string();
+        if let Some(slot) = self.scope.variables.iter().rposition(|known| *known == written)
+            && !matches!(name.name, Lexical::Plain(_))
+        {
+            let known = self.scope.variable_types.get(slot).copied().flatten();
+            return (OpKind::Outer(slot), known.into());
+        }
+        let Some(written) = self.variable_name(name) else { return nothing };
         if let Some(at) = self.locals.iter().rposition(|(known, _)| *known == written) {
             return (OpKind::Local(at), self.locals[at].1);
         }
@@ -250,9 +276,9 @@ impl<'a> Compiler<'a> {
             .collect();
         let hint = suggest(&written, known.iter().copied()).map(|best| format!("did you mean `${best}`?"));
         let hint = hint.or_else(|| (!known.is_empty()).then(|| format!("known here: ${}", known.join(", $"))));
-        let text = format!("variable `${written}` is not declared (XPST0008)");
+        let text = format!("variable `${}` is not declared (XPST0008)", name.name);
         self.report(code::UNKNOWN_VARIABLE, name.span, text, hint);
-        (OpKind::Constant(Value::Empty), Static::Unknown)
+        nothing
     }
 
     /// Bindings nest: each is in scope in the following ones and in the body.
@@ -265,7 +291,7 @@ impl<'a> Compiler<'a> {
     ) -> Typed {
         let Some(((name, input), rest)) = bindings.split_first() else { return self.expr(body, context) };
         let (input, known) = self.expr(input, context);
-        let written = name.name.to_string();
+        let written = self.variable_name(name).unwrap_or_default();
         if function::is_reserved(&written) {
             let text = format!("`{written}` is the name of an integration function, not a variable name");
             self.report(code::UNKNOWN_VARIABLE, name.span, text, Some("choose another name".to_owned()));
@@ -282,6 +308,7 @@ impl<'a> Compiler<'a> {
             Lexical::Prefixed(prefix, local) if self.is_schema_prefix(prefix) => local,
             Lexical::Braced(namespace, local) if &**namespace == function::SCHEMA => local,
             _ => {
+                self.declared(name)?;
                 let text = format!("type `{}` is not known (XPST0051)", name.name);
                 let hint = format!("types are written with the prefix xs: `xs:{}`", name.name.local());
                 self.report(code::UNKNOWN_TYPE, name.span, text, Some(hint));
@@ -290,9 +317,7 @@ impl<'a> Compiler<'a> {
         };
         let found = TYPES.iter().find(|(known, _)| **known == **local).map(|(_, atomic)| *atomic);
         if found.is_none() {
-            let names: Vec<&str> = TYPES.iter().map(|(name, _)| *name).collect();
-            let hint = suggest(local, names.iter().copied()).map(|best| format!("did you mean `xs:{best}`?"));
-            let hint = hint.unwrap_or_else(|| format!("known: xs:{}", names.join(", xs:")));
+            let hint = type_hint(local);
             self.report(
                 code::UNKNOWN_TYPE,
                 name.span,
@@ -312,6 +337,14 @@ impl<'a> Compiler<'a> {
             return None;
         }
         Some(found)
+    }
+
+    /// Whether the prefix of a name is declared; reports it when not.
+    fn declared(&mut self, name: &Named) -> Option<()> {
+        match &name.name {
+            Lexical::Prefixed(prefix, _) => self.namespace(prefix, name.span).map(|_| ()),
+            _ => Some(()),
+        }
     }
 
     fn is_schema_prefix(&self, prefix: &str) -> bool {
@@ -439,6 +472,11 @@ impl<'a> Compiler<'a> {
     }
 
     fn constructor(&mut self, name: &Named, mut ops: Vec<Op>) -> Option<(OpKind, Static)> {
+        if !TYPES.iter().any(|(known, _)| **known == **name.name.local()) {
+            let text = format!("type `{}` is not known (XPST0017)", name.name);
+            self.report(code::UNKNOWN_TYPE, name.span, text, Some(type_hint(name.name.local())));
+            return None;
+        }
         let to = self.concrete_type(name, "XPST0017")?;
         if ops.len() != 1 {
             let text = format!("`{}` takes 1 argument, not {} (XPST0017)", name.name, ops.len());
@@ -671,6 +709,7 @@ impl<'a> Compiler<'a> {
             Test::Document(Some(element)) => NodeTest::DocumentOf(Box::new(self.node_test(element, principal, span)?)),
             Test::Namespace => NodeTest::Never,
             Test::Schema(declaration) => {
+                self.declared(declaration)?;
                 let text = format!("no schema declares `{}` (XPST0008)", declaration.name);
                 self.report(code::UNKNOWN_TYPE, declaration.span, text, None);
                 return None;
@@ -693,10 +732,8 @@ impl<'a> Compiler<'a> {
             known if schema && TYPES.iter().any(|(name, _)| *name == known) => return Some(false),
             _ => {}
         }
-        if let Lexical::Prefixed(prefix, _) = &of.name
-            && !schema
-        {
-            self.namespace(prefix, of.span)?;
+        if !schema {
+            self.declared(of)?;
         }
         self.report(code::UNKNOWN_TYPE, of.span, format!("type `{}` is not known (XPST0008)", of.name), None);
         None
@@ -814,6 +851,12 @@ fn conversions(function: &Function, arguments: &[Op]) -> Box<[Option<&'static Pa
     let used = needed.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
     needed.truncate(used);
     needed.into()
+}
+
+fn type_hint(local: &str) -> String {
+    let names: Vec<&str> = TYPES.iter().map(|(name, _)| *name).collect();
+    let best = suggest(local, names.iter().copied()).map(|best| format!("did you mean `xs:{best}`?"));
+    best.unwrap_or_else(|| format!("known: xs:{}", names.join(", xs:")))
 }
 
 fn nothing(span: Span) -> Typed {

@@ -2,8 +2,8 @@
 
 use super::{
     Failure, Frame, Item, Value,
-    ast::{NodeComparison, Occurrence, SetOperation},
-    cast::{AtomicType, cast, cast_value},
+    ast::{Arithmetic, Comparison, NodeComparison, Occurrence, SetOperation, Span},
+    cast::{AtomicType, cast, cast_value, decimal_failure},
     collection::atomized,
     conversion::convert,
     function::Call,
@@ -31,199 +31,261 @@ pub(super) struct Run<'a> {
 pub(super) type Evaluated<T> = Result<T, (Failure, u32)>;
 
 impl Run<'_> {
+    /// The value of an operation. Every operation with locals of its own is a method: this frame stays small, formulas
+    /// nest deep.
     pub fn eval(&mut self, op: &Op, focus: Focus<'_>) -> Evaluated<Value> {
         let at = |failure: Failure| (failure, op.span.start);
         self.frame.budget.take(1).map_err(at)?;
-        Ok(match &op.kind {
-            OpKind::Constant(value) => value.clone(),
-            OpKind::Local(slot) => self.locals.get(*slot).cloned().unwrap_or_default(),
-            OpKind::Outer(slot) => self.frame.variables.get(*slot).map_err(at)?,
-            OpKind::Context => Value::One(focus.item.cloned().ok_or_else(|| at(no_context()))?),
-            OpKind::Sequence(all) => {
-                let mut items = Vec::with_capacity(all.len());
-                for one in all {
-                    let value = self.eval(one, focus)?;
-                    self.frame.budget.take_items(value.len()).map_err(at)?;
-                    append(&mut items, value);
-                }
-                items.into()
-            }
-            OpKind::Range(from, to) => {
-                let (from, to) = (self.atom(from, focus)?, self.atom(to, focus)?);
-                self.range(&from, &to).map_err(at)?
-            }
-            OpKind::Arithmetic(operation, left, right) => {
-                let (left, right) = (self.atom(left, focus)?, self.atom(right, focus)?);
-                arithmetic(self.frame, *operation, &left, &right).map_err(at)?
-            }
-            OpKind::Negate(input) => match self.atom(input, focus)? {
-                Value::Empty => Value::Empty,
-                value => {
-                    let item = only(&value).map_err(at)?;
-                    let value = number(self.frame, item).map_err(at)?;
-                    Value::One(value.map(Decimal::negate, |double| -double).item())
-                }
+        match &op.kind {
+            OpKind::Constant(value) => Ok(value.clone()),
+            OpKind::Local(slot) => Ok(self.locals.get(*slot).cloned().unwrap_or_default()),
+            OpKind::Outer(slot) => self.frame.variables.get(*slot).map_err(at),
+            OpKind::Context => match focus.item {
+                Some(item) => Ok(Value::One(item.clone())),
+                None => Err(at(no_context())),
             },
-            OpKind::Plus(input) => match self.atom(input, focus)? {
-                Value::Empty => Value::Empty,
-                value => Value::One(number(self.frame, only(&value).map_err(at)?).map_err(at)?.item()),
-            },
-            OpKind::Value(comparison, left, right) => {
-                let (left, right) = (self.atom(left, focus)?, self.atom(right, focus)?);
-                value_comparison(self.frame, *comparison, &left, &right).map_err(at)?
+            OpKind::Sequence(all) => self.sequence(all, focus, op.span),
+            OpKind::Range(from, to) => self.range(from, to, focus, op.span),
+            OpKind::Arithmetic(operation, left, right) => self.calculated(*operation, left, right, focus, op.span),
+            OpKind::Negate(input) => self.signed(input, true, focus, op.span),
+            OpKind::Plus(input) => self.signed(input, false, focus, op.span),
+            OpKind::Value(comparison, left, right) => self.compared(*comparison, left, right, focus, op.span),
+            OpKind::General(comparison, left, right) => self.any_compared(*comparison, left, right, focus, op.span),
+            OpKind::Nodes(comparison, left, right) => self.nodes_compared(*comparison, left, right, focus, op.span),
+            OpKind::And(all) => self.junction(all, false, focus),
+            OpKind::Or(all) => self.junction(all, true, focus),
+            OpKind::Concat(all) => self.concat(all, focus, op.span),
+            OpKind::If(branches, otherwise) => self.chosen(branches, otherwise, focus),
+            OpKind::For(input, body) => self.each(input, body, focus, op.span),
+            OpKind::Let(input, body) => self.bound(input, body, focus),
+            OpKind::Quantified { every, input, body } => self.quantified(*every, input, body, focus),
+            OpKind::Map(input, body) => self.mapped(input, body, focus, op.span),
+            OpKind::Set(operation, left, right) => self.combined(*operation, left, right, focus, op.span),
+            OpKind::Cast { .. } => self.cast(op, focus),
+            OpKind::Castable { .. } => self.castable(op, focus),
+            OpKind::InstanceOf(input, test) => self.instance(input, test, focus),
+            OpKind::Treat(input, test) => self.treated(input, test, focus, op.span),
+            OpKind::Call { .. } => self.called(op, focus),
+            OpKind::MapOf(entries) => self.map_of(entries, focus, op.span),
+            OpKind::ArrayOf(members) => self.array_of(members, focus, op.span),
+            OpKind::ArrayFrom(items) => self.array_from(items, focus, op.span),
+            OpKind::Lookup(input, key) => self.lookup(input, key.as_deref(), focus, op.span),
+            OpKind::Invoke(callee, arguments) => self.invoke(callee, arguments, focus, op.span),
+            OpKind::Path { rooted, steps } => self.path(op, *rooted, steps, focus),
+            OpKind::Filter(input, predicates) => self.filtered(input, predicates, focus),
+        }
+    }
+
+    fn sequence(&mut self, all: &[Op], focus: Focus<'_>, span: Span) -> Evaluated<Value> {
+        let mut items = Vec::with_capacity(all.len());
+        for one in all {
+            let value = self.eval(one, focus)?;
+            self.frame.budget.take_items(value.len()).map_err(|failure| (failure, span.start))?;
+            append(&mut items, value);
+        }
+        Ok(items.into())
+    }
+
+    fn calculated(&mut self, by: Arithmetic, left: &Op, right: &Op, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
+        let (left, right) = (self.atom(left, focus)?, self.atom(right, focus)?);
+        arithmetic(self.frame, by, &left, &right).map_err(|failure| (failure, span.start))
+    }
+
+    /// Unary minus and plus.
+    fn signed(&mut self, input: &Op, minus: bool, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
+        let value = self.atom(input, focus)?;
+        if value.is_empty() {
+            return Ok(value);
+        }
+        let value = only(&value).and_then(|item| number(self.frame, item)).map_err(|failure| (failure, span.start))?;
+        Ok(Value::One(if minus { value.map(Decimal::negate, |double| -double) } else { value }.item()))
+    }
+
+    fn compared(&mut self, by: Comparison, left: &Op, right: &Op, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
+        let (left, right) = (self.atom(left, focus)?, self.atom(right, focus)?);
+        value_comparison(self.frame, by, &left, &right).map_err(|failure| (failure, span.start))
+    }
+
+    fn any_compared(
+        &mut self,
+        by: Comparison,
+        left: &Op,
+        right: &Op,
+        focus: Focus<'_>,
+        span: Span,
+    ) -> Evaluated<Value> {
+        let (left, right) = (self.atom(left, focus)?, self.atom(right, focus)?);
+        Ok(general_comparison(self.frame, by, &left, &right).map_err(|failure| (failure, span.start))?.into())
+    }
+
+    fn nodes_compared(
+        &mut self,
+        by: NodeComparison,
+        left: &Op,
+        right: &Op,
+        focus: Focus<'_>,
+        span: Span,
+    ) -> Evaluated<Value> {
+        let at = |failure: Failure| (failure, span.start);
+        let (left, right) = (self.eval(left, focus)?, self.eval(right, focus)?);
+        if left.is_empty() || right.is_empty() {
+            return Ok(Value::Empty);
+        }
+        let (a, b) = (only_node(&left).map_err(at)?, only_node(&right).map_err(at)?);
+        Ok(match by {
+            NodeComparison::Is => a == b,
+            NodeComparison::Before => a < b,
+            NodeComparison::After => a > b,
+        }
+        .into())
+    }
+
+    /// `and` ends at the first false, `or` at the first true.
+    fn junction(&mut self, all: &[Op], ends_at: bool, focus: Focus<'_>) -> Evaluated<Value> {
+        for one in all {
+            if self.truth(one, focus)? == ends_at {
+                return Ok(ends_at.into());
             }
-            OpKind::General(comparison, left, right) => {
-                let (left, right) = (self.atom(left, focus)?, self.atom(right, focus)?);
-                general_comparison(self.frame, *comparison, &left, &right).map_err(at)?.into()
+        }
+        Ok((!ends_at).into())
+    }
+
+    fn concat(&mut self, all: &[Op], focus: Focus<'_>, span: Span) -> Evaluated<Value> {
+        let at = |failure: Failure| (failure, span.start);
+        let mut joined = String::new();
+        for one in all {
+            let value = self.atom(one, focus)?;
+            if !value.is_empty() {
+                let before = joined.len();
+                joined.push_str(&self.frame.text_of(only(&value).map_err(at)?));
+                self.frame.budget.take_text(joined.len() - before).map_err(at)?;
             }
-            OpKind::Nodes(comparison, left, right) => {
-                let (left, right) = (self.eval(left, focus)?, self.eval(right, focus)?);
-                if left.is_empty() || right.is_empty() {
-                    return Ok(Value::Empty);
+        }
+        Ok(Value::One(Item::string(joined)))
+    }
+
+    /// The value behind the first condition that holds.
+    fn chosen(&mut self, branches: &[(Op, Op)], otherwise: &Op, focus: Focus<'_>) -> Evaluated<Value> {
+        for (condition, then) in branches {
+            if self.truth(condition, focus)? {
+                return self.eval(then, focus);
+            }
+        }
+        self.eval(otherwise, focus)
+    }
+
+    fn each(&mut self, input: &Op, body: &Op, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
+        let input = self.eval(input, focus)?;
+        let mut items = Vec::new();
+        for item in input.items() {
+            self.locals.push(Value::One(item.clone()));
+            let value = self.eval(body, focus);
+            self.locals.pop();
+            let value = value?;
+            self.frame.budget.take_items(value.len()).map_err(|failure| (failure, span.start))?;
+            append(&mut items, value);
+        }
+        Ok(items.into())
+    }
+
+    fn bound(&mut self, input: &Op, body: &Op, focus: Focus<'_>) -> Evaluated<Value> {
+        let input = self.eval(input, focus)?;
+        self.locals.push(input);
+        let value = self.eval(body, focus);
+        self.locals.pop();
+        value
+    }
+
+    fn quantified(&mut self, every: bool, input: &Op, body: &Op, focus: Focus<'_>) -> Evaluated<Value> {
+        let input = self.eval(input, focus)?;
+        for item in input.items() {
+            self.locals.push(Value::One(item.clone()));
+            let truth = self.truth(body, focus);
+            self.locals.pop();
+            if truth? != every {
+                return Ok((!every).into());
+            }
+        }
+        Ok(every.into())
+    }
+
+    fn mapped(&mut self, input: &Op, body: &Op, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
+        let input = self.eval(input, focus)?;
+        let size = input.len();
+        let mut items = Vec::new();
+        for (index, item) in input.items().iter().enumerate() {
+            let value = self.eval(body, Focus { item: Some(item), position: index + 1, size })?;
+            self.frame.budget.take_items(value.len()).map_err(|failure| (failure, span.start))?;
+            append(&mut items, value);
+        }
+        Ok(items.into())
+    }
+
+    fn combined(&mut self, by: SetOperation, left: &Op, right: &Op, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
+        let at = |failure: Failure| (failure, span.start);
+        let (left, right) = (self.eval(left, focus)?, self.eval(right, focus)?);
+        self.frame.budget.take((left.len() + right.len()) as u64).map_err(at)?;
+        combine_sets(by, &left, &right).map_err(at)
+    }
+
+    fn cast(&mut self, op: &Op, focus: Focus<'_>) -> Evaluated<Value> {
+        let OpKind::Cast { input, to, optional, prefixes } = &op.kind else { return Ok(Value::Empty) };
+        let value = self.atom(input, focus)?;
+        let cast = cast_value(self.frame, &value, *to, *optional, prefixes.as_deref());
+        cast.map_err(|failure| (failure, op.span.start))
+    }
+
+    fn castable(&mut self, op: &Op, focus: Focus<'_>) -> Evaluated<Value> {
+        let OpKind::Castable { input, to, optional, prefixes } = &op.kind else { return Ok(Value::Empty) };
+        let value = self.atom(input, focus)?;
+        Ok(cast_value(self.frame, &value, *to, *optional, prefixes.as_deref()).is_ok().into())
+    }
+
+    fn instance(&mut self, input: &Op, test: &TypeTest, focus: Focus<'_>) -> Evaluated<Value> {
+        let value = self.eval(input, focus)?;
+        Ok(self.matches_type(&value, test).into())
+    }
+
+    fn treated(&mut self, input: &Op, test: &TypeTest, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
+        let value = self.eval(input, focus)?;
+        if !self.matches_type(&value, test) {
+            let failure = Failure::error("XPDY0050", format!("the value is not of type {}", test.text));
+            return Err((failure, span.start));
+        }
+        Ok(value)
+    }
+
+    fn called(&mut self, op: &Op, focus: Focus<'_>) -> Evaluated<Value> {
+        let OpKind::Call { function, arguments, conversions, pattern } = &op.kind else { return Ok(Value::Empty) };
+        let at = |failure: Failure| (failure, op.span.start);
+        let mut values = Vec::with_capacity(arguments.len());
+        for (index, argument) in arguments.iter().enumerate() {
+            let value = self.eval(argument, focus)?;
+            values.push(match conversions.get(index) {
+                Some(Some(parameter)) => {
+                    convert(self.frame, value, parameter).map_err(|failure| (failure, argument.span.start))?
                 }
-                let (a, b) = (only_node(&left).map_err(at)?, only_node(&right).map_err(at)?);
-                match comparison {
-                    NodeComparison::Is => a == b,
-                    NodeComparison::Before => a < b,
-                    NodeComparison::After => a > b,
-                }
-                .into()
-            }
-            OpKind::And(all) => {
-                for one in all {
-                    if !self.truth(one, focus)? {
-                        return Ok(false.into());
-                    }
-                }
-                true.into()
-            }
-            OpKind::Or(all) => {
-                for one in all {
-                    if self.truth(one, focus)? {
-                        return Ok(true.into());
-                    }
-                }
-                false.into()
-            }
-            OpKind::Concat(all) => {
-                let mut joined = String::new();
-                for one in all {
-                    let value = self.atom(one, focus)?;
-                    if !value.is_empty() {
-                        let before = joined.len();
-                        joined.push_str(&self.frame.text_of(only(&value).map_err(at)?));
-                        self.frame.budget.take_text(joined.len() - before).map_err(at)?;
-                    }
-                }
-                Value::One(Item::string(joined))
-            }
-            OpKind::If(condition, then, otherwise) => {
-                let chosen = if self.truth(condition, focus)? { then } else { otherwise };
-                self.eval(chosen, focus)?
-            }
-            OpKind::For(input, body) => {
-                let input = self.eval(input, focus)?;
-                let mut items = Vec::new();
-                for item in input.items() {
-                    self.locals.push(Value::One(item.clone()));
-                    let value = self.eval(body, focus);
-                    self.locals.pop();
-                    let value = value?;
-                    self.frame.budget.take_items(value.len()).map_err(at)?;
-                    append(&mut items, value);
-                }
-                items.into()
-            }
-            OpKind::Let(input, body) => {
-                let input = self.eval(input, focus)?;
-                self.locals.push(input);
-                let value = self.eval(body, focus);
-                self.locals.pop();
-                value?
-            }
-            OpKind::Quantified { every, input, body } => {
-                let input = self.eval(input, focus)?;
-                for item in input.items() {
-                    self.locals.push(Value::One(item.clone()));
-                    let truth = self.truth(body, focus);
-                    self.locals.pop();
-                    if truth? != *every {
-                        return Ok((!*every).into());
-                    }
-                }
-                (*every).into()
-            }
-            OpKind::Map(input, body) => {
-                let input = self.eval(input, focus)?;
-                let size = input.len();
-                let mut items = Vec::new();
-                for (index, item) in input.items().iter().enumerate() {
-                    let value = self.eval(body, Focus { item: Some(item), position: index + 1, size })?;
-                    self.frame.budget.take_items(value.len()).map_err(at)?;
-                    append(&mut items, value);
-                }
-                items.into()
-            }
-            OpKind::Set(operation, left, right) => {
-                let (left, right) = (self.eval(left, focus)?, self.eval(right, focus)?);
-                self.frame.budget.take((left.len() + right.len()) as u64).map_err(at)?;
-                combine_sets(*operation, &left, &right).map_err(at)?
-            }
-            OpKind::Cast { input, to, optional, prefixes } => {
-                let value = self.atom(input, focus)?;
-                cast_value(self.frame, &value, *to, *optional, prefixes.as_deref()).map_err(at)?
-            }
-            OpKind::Castable { input, to, optional, prefixes } => {
-                let value = self.atom(input, focus)?;
-                cast_value(self.frame, &value, *to, *optional, prefixes.as_deref()).is_ok().into()
-            }
-            OpKind::InstanceOf(input, test) => {
-                let value = self.eval(input, focus)?;
-                self.matches_type(&value, test).into()
-            }
-            OpKind::Treat(input, test) => {
-                let value = self.eval(input, focus)?;
-                if !self.matches_type(&value, test) {
-                    return Err(at(Failure::error("XPDY0050", format!("the value is not of type {}", test.text))));
-                }
-                value
-            }
-            OpKind::Call { function, arguments, conversions, pattern } => {
-                let mut values = Vec::with_capacity(arguments.len());
-                for (index, argument) in arguments.iter().enumerate() {
-                    let value = self.eval(argument, focus)?;
-                    values.push(match conversions.get(index) {
-                        Some(Some(parameter)) => {
-                            convert(self.frame, value, parameter).map_err(|failure| (failure, argument.span.start))?
-                        }
-                        _ => value,
-                    });
-                }
-                let work: usize = values.iter().map(Value::len).sum();
-                self.frame.budget.take(work as u64).map_err(at)?;
-                let call = Call { frame: self.frame, focus, arguments: &values, pattern: pattern.as_deref() };
-                let value = (function.call)(&call).map_err(at)?;
-                if let Value::One(Item::String(text)) = &value {
-                    self.frame.budget.take_text(text.len()).map_err(at)?;
-                }
-                value
-            }
-            OpKind::MapOf(entries) => self.map_of(entries, focus, op.span)?,
-            OpKind::ArrayOf(members) => self.array_of(members, focus, op.span)?,
-            OpKind::ArrayFrom(items) => self.array_from(items, focus, op.span)?,
-            OpKind::Lookup(input, key) => self.lookup(input, key.as_deref(), focus, op.span)?,
-            OpKind::Invoke(callee, arguments) => self.invoke(callee, arguments, focus, op.span)?,
-            OpKind::Path { rooted, steps } => self.path(op, *rooted, steps, focus)?,
-            OpKind::Filter(input, predicates) => {
-                let mut items = match self.eval(input, focus)? {
-                    Value::Empty => return Ok(Value::Empty),
-                    Value::One(item) => vec![item],
-                    Value::Many(items) => std::sync::Arc::unwrap_or_clone(items),
-                };
-                self.filter(&mut items, predicates)?;
-                items.into()
-            }
-        })
+                _ => value,
+            });
+        }
+        let work: usize = values.iter().map(Value::len).sum();
+        self.frame.budget.take(work as u64).map_err(at)?;
+        let call = Call { frame: self.frame, focus, arguments: &values, pattern: pattern.as_deref() };
+        let value = (function.call)(&call).map_err(at)?;
+        if let Value::One(Item::String(text)) = &value {
+            self.frame.budget.take_text(text.len()).map_err(at)?;
+        }
+        Ok(value)
+    }
+
+    fn filtered(&mut self, input: &Op, predicates: &[Predicate], focus: Focus<'_>) -> Evaluated<Value> {
+        let mut items = match self.eval(input, focus)? {
+            Value::Empty => return Ok(Value::Empty),
+            Value::One(item) => vec![item],
+            Value::Many(items) => std::sync::Arc::unwrap_or_clone(items),
+        };
+        self.filter(&mut items, predicates)?;
+        Ok(items.into())
     }
 
     /// The value of an operand that is atomized: arrays are replaced by their members; nodes stay, to be read in place.
@@ -279,31 +341,36 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn range(&self, from: &Value, to: &Value) -> Result<Value, Failure> {
+    fn range(&mut self, from: &Op, to: &Op, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
+        let at = |failure: Failure| (failure, span.start);
+        let (from, to) = (self.atom(from, focus)?, self.atom(to, focus)?);
         if from.is_empty() || to.is_empty() {
             return Ok(Value::Empty);
         }
-        let bound = |value: &Value| {
-            let item = only(value)?;
-            let whole = match item.base() {
-                Item::Integer(whole) => *whole,
-                Item::Node(..) | Item::Untyped(_) => match cast(self.frame, item, AtomicType::Integer)? {
-                    Item::Integer(whole) => whole,
-                    _ => Decimal::ZERO,
-                },
-                other => {
-                    let text = format!("the bounds of `to` must be integers, not of type {}", other.type_name());
-                    return Err(Failure::error("XPTY0004", text));
-                }
-            };
-            whole.to_i64().ok_or(Failure::Budget)
-        };
-        let (from, to) = (bound(from)?, bound(to)?);
+        let (from, to) = (self.bound_of_range(&from).map_err(at)?, self.bound_of_range(&to).map_err(at)?);
         if from > to {
             return Ok(Value::Empty);
         }
-        self.frame.budget.take_items(usize::try_from(to.abs_diff(from)).unwrap_or(usize::MAX).saturating_add(1))?;
-        Ok((from..=to).map(|value| Item::Integer(Decimal::from(value))).collect())
+        let last = to.subtract(from).ok().and_then(Decimal::to_i64).ok_or_else(|| at(Failure::Budget))?;
+        self.frame.budget.take_items(usize::try_from(last).unwrap_or(usize::MAX).saturating_add(1)).map_err(at)?;
+        let items: Result<Vec<Item>, _> =
+            (0..=last).map(|step| from.add(Decimal::from(step)).map(Item::Integer)).collect();
+        Ok(items.map_err(|error| at(decimal_failure(error)))?.into())
+    }
+
+    fn bound_of_range(&self, value: &Value) -> Result<Decimal, Failure> {
+        let item = only(value)?;
+        match item.base() {
+            Item::Integer(whole) => Ok(*whole),
+            Item::Node(..) | Item::Untyped(_) => match cast(self.frame, item, AtomicType::Integer)? {
+                Item::Integer(whole) => Ok(whole),
+                _ => Ok(Decimal::ZERO),
+            },
+            other => {
+                let text = format!("the bounds of `to` must be integers, not of type {}", other.type_name());
+                Err(Failure::error("XPTY0004", text))
+            }
+        }
     }
 
     fn matches_type(&self, value: &Value, test: &TypeTest) -> bool {

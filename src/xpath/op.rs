@@ -36,7 +36,8 @@ pub(super) enum OpKind {
     And(Vec<Op>),
     Or(Vec<Op>),
     Concat(Vec<Op>),
-    If(Box<Op>, Box<Op>, Box<Op>),
+    /// Conditions with their values; the value when none holds.
+    If(Vec<(Op, Op)>, Box<Op>),
     For(Box<Op>, Box<Op>),
     Let(Box<Op>, Box<Op>),
     Quantified {

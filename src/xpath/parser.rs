@@ -9,9 +9,9 @@ use super::{
 };
 
 /// Levels a formula may nest: parsing, analysis and evaluation recurse, and fit a 2 MiB stack even unoptimised.
-const NESTING: u16 = 26;
+const NESTING: u16 = 30;
 /// Levels the tree may have; a chain of operators makes one each.
-const DEPTH: u16 = 48;
+const DEPTH: u16 = 60;
 
 /// Names that cannot be those of functions (XPath 3.1 §A.3).
 const RESERVED: &[&str] = &[
@@ -275,15 +275,23 @@ impl Parser {
 
     fn conditional(&mut self) -> Parsed<Expr> {
         let start = self.span();
-        self.at += 2;
-        let condition = self.expr()?;
-        self.expect(")")?;
-        self.expect_word("then")?;
-        let then = self.single()?;
-        self.expect_word("else")?;
+        let (mut branches, mut depth) = (Vec::new(), 0);
+        loop {
+            self.at += 2;
+            let condition = self.expr()?;
+            self.expect(")")?;
+            self.expect_word("then")?;
+            let then = self.single()?;
+            self.expect_word("else")?;
+            depth = depth.max(condition.depth).max(then.depth);
+            branches.push((condition, then));
+            if !(self.is_word("if") && self.ahead_is(1, "(")) {
+                break;
+            }
+        }
         let otherwise = self.single()?;
-        let depth = condition.depth.max(then.depth).max(otherwise.depth);
-        self.node(ExprKind::If(Box::new(condition), Box::new(then), Box::new(otherwise)), start, depth)
+        depth = depth.max(otherwise.depth);
+        self.node(ExprKind::If(branches, Box::new(otherwise)), start, depth)
     }
 
     /// The operator at the current token, and how many tokens it takes.
@@ -614,6 +622,12 @@ impl Parser {
 
     /// After `?`.
     fn key(&mut self) -> Parsed<Key> {
+        if let Token::Name(Lexical::Prefixed(key, local)) = self.peek().clone() {
+            // no name has a colon here: it ends the key of an entry, `map {?key:value}`
+            let span = self.span();
+            self.tokens.splice(self.at..=self.at, [key, local].map(|name| (Token::Name(Lexical::Plain(name)), span)));
+            self.tokens.insert(self.at + 1, (Token::Symbol(":"), span));
+        }
         let key = match self.peek().clone() {
             Token::Name(Lexical::Plain(name)) => Key::Name(name),
             Token::Integer(position) => Key::Position(position),

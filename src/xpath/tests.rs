@@ -441,7 +441,7 @@ fn static_problems_are_all_found_each_at_its_place() {
         "m.yaml:8:10: error XD-X007: there is no code table `departmnt` (did you mean `department`?)",
         "m.yaml:8:31: error XD-X004: `substring` takes 2 to 3 arguments, not 1 (XPST0017)",
         "m.yaml:8:62: error XD-X008: the pattern is not a regular expression",
-        "m.yaml:9:5: error XD-X005: type `xs:dat` is not known (XPST0051) (did you mean `xs:date`?)",
+        "m.yaml:9:5: error XD-X005: type `xs:dat` is not known (XPST0017) (did you mean `xs:date`?)",
         "m.yaml:9:20: error XD-X004: there is no function `current-date` (XPST0017) (formulas read no clock",
         "m.yaml:9:46: error XD-X008: a message has no property `idd` (did you mean `id`?)",
     ];
@@ -486,7 +486,7 @@ fn deep_nesting_is_a_problem_not_a_crash() {
         format!("1{}", " + 1".repeat(5_000)),
         format!("1{}", "!1".repeat(5_000)),
         format!("'a'{}", "=>concat('b')".repeat(5_000)),
-        format!("{}1", "if (1) then 1 else ".repeat(5_000)),
+        format!("{}1{}", "if (".repeat(5_000), ") then 1 else 1".repeat(5_000)),
     ] {
         let problems = Formula::compile(&formula, &Scope::new(&RefCell::default())).expect_err("too deep");
         assert!(problems.to_string().contains("let"), "{problems}");
@@ -500,6 +500,50 @@ fn deep_nesting_is_a_problem_not_a_crash() {
     let nested = format!("{}1{}", "count((1)[".repeat(12), "])".repeat(12));
     assert_eq!(run(&nested).as_deref(), Ok("1"));
     assert!(run("xs:date('2013-01-01') - xs:yearMonthDuration('-P2147483648M')").is_err());
+}
+
+#[test]
+fn formulas_nested_as_deep_as_may_be_fit_the_stack() {
+    for (open, inner, close) in [
+        ("(", "1", ")"),
+        ("count((1)[", "1", "])"),
+        ("Order[", "1", "]"),
+        ("Order/(", "1", ")"),
+        ("Order/string(", ".", ")"),
+        ("[", "1", "]"),
+        ("array {", "1", "}"),
+        ("map {'a': ", "1", "}"),
+        ("[1]?(", "1", ")"),
+        ("[1](", "1", ")"),
+        ("if (", "1", ") then 1 else 2"),
+        ("if (1) then ", "1", " else 2"),
+        ("for $x in ", "1", " return $x"),
+        ("for $x in 1 return ", "1", ""),
+        ("let $x := 1 return ", "1", ""),
+        ("some $x in 1 satisfies ", "1", ""),
+        ("-", "1", ""),
+        ("1 ! (", "1", ")"),
+        ("1 + (", "1", ")"),
+        ("1 = (", "1", ")"),
+        ("'a' || (", "'a'", ")"),
+        ("1 and (", "1", ")"),
+        ("(. | (", ".", "))"),
+        ("1 + ", "1", ""),
+        ("", "1", " => count()"),
+        ("xs:integer((", "1", ") cast as xs:string)"),
+    ] {
+        let mut deepest = 0;
+        for depth in 1..1_000 {
+            let formula = format!("{}{inner}{}", open.repeat(depth), close.repeat(depth));
+            match run(&formula) {
+                Err(Failure::Error { w3c: "static", .. }) => break,
+                _ => deepest = depth,
+            }
+        }
+        assert!((10..500).contains(&deepest), "{open}{inner}{close}: {deepest}");
+    }
+    let long = format!("{}1", "if (()) then 1 else ".repeat(5_000));
+    assert_eq!(run(&long).as_deref(), Ok("1"));
 }
 
 /// `/Order{@id, Date, Line{Price, Any(open)}}`, all without namespace.

@@ -3,7 +3,7 @@
 use super::{Call, Function, Yields::Other, string};
 use crate::{
     document::{NodeId, QName},
-    xpath::{Failure, Item, Value},
+    xpath::{Failure, Item, Value, collection::atomized},
 };
 
 pub(super) const TABLE: &[Function] = &[
@@ -53,7 +53,7 @@ pub(super) const TABLE: &[Function] = &[
         yields: Other,
         call: |call| {
             if call.has(0) {
-                return Ok(call.value(0).atomize(call.frame));
+                return Ok(atomized(call.value(0).clone())?.atomize(call.frame));
             }
             Ok(call.or_context(0)?.map(|item| call.frame.atomize_item(item)).into())
         },

@@ -259,7 +259,7 @@ impl<'a> Compiler<'a> {
         if let Some(slot) = self.scope.variables.iter().rposition(|known| *known == written)
             && !matches!(name.name, Lexical::Plain(_))
         {
-            let known = self.scope.variable_types.get(slot).copied().flatten();
+            let known = self.scope.variable_types.get(slot).and_then(StaticType::type_ref);
             return (OpKind::Outer(slot), known.into());
         }
         let Some(written) = self.variable_name(name) else { return nothing };

@@ -224,10 +224,12 @@ impl Inference<'_> {
                 }
                 StaticType::atomic(Class::String, Occurs::ONE)
             }
-            OpKind::If(condition, then, otherwise) => {
-                self.condition(condition, focus);
-                let (then, otherwise) = (self.infer(then, focus), self.infer(otherwise, focus));
-                then.or(&otherwise)
+            OpKind::If(branches, otherwise) => {
+                let otherwise = self.infer(otherwise, focus);
+                branches.iter().rev().fold(otherwise, |known, (condition, then)| {
+                    self.condition(condition, focus);
+                    self.infer(then, focus).or(&known)
+                })
             }
             OpKind::For(input, body) => {
                 let input = self.infer(input, focus);
@@ -886,7 +888,9 @@ fn parts(op: &Op) -> Vec<&Op> {
         OpKind::Negate(a) | OpKind::Plus(a) => vec![a],
         OpKind::Cast { input, .. } | OpKind::Castable { input, .. } => vec![input],
         OpKind::And(all) | OpKind::Or(all) | OpKind::Concat(all) => all.iter().collect(),
-        OpKind::If(a, b, c) => vec![a, b, c],
+        OpKind::If(branches, otherwise) => {
+            branches.iter().flat_map(|(condition, then)| [condition, then]).chain([&**otherwise]).collect()
+        }
         OpKind::Call { arguments, .. } => arguments.iter().collect(),
         _ => Vec::new(),
     }

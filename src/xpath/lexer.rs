@@ -34,8 +34,8 @@ pub(super) struct SyntaxError {
 }
 
 impl SyntaxError {
-    pub fn new(text: impl Into<String>, span: Span) -> Self {
-        Self { code: code::SYNTAX, text: text.into(), span }
+    pub fn new(text: impl Into<String>, span: Span) -> Box<Self> {
+        Box::new(Self { code: code::SYNTAX, text: text.into(), span })
     }
 }
 
@@ -60,7 +60,7 @@ struct Lexer<'a> {
     at: usize,
 }
 
-pub(super) fn tokens(text: &str) -> Result<Vec<(Token, Span)>, SyntaxError> {
+pub(super) fn tokens(text: &str) -> Result<Vec<(Token, Span)>, Box<SyntaxError>> {
     let mut lexer = Lexer { text, at: 0 };
     let mut tokens = Vec::new();
     loop {
@@ -86,7 +86,7 @@ impl Lexer<'_> {
     }
 
     /// White space and comments, which nest.
-    fn skip(&mut self) -> Result<(), SyntaxError> {
+    fn skip(&mut self) -> Result<(), Box<SyntaxError>> {
         loop {
             self.at = self.text.len() - self.rest().trim_start().len();
             if !self.rest().starts_with("(:") {
@@ -113,7 +113,7 @@ impl Lexer<'_> {
         }
     }
 
-    fn next(&mut self) -> Result<Token, SyntaxError> {
+    fn next(&mut self) -> Result<Token, Box<SyntaxError>> {
         let rest = self.rest();
         let Some(first) = rest.chars().next() else { return Ok(Token::End) };
         if matches!(first, '"' | '\'') {
@@ -151,7 +151,7 @@ impl Lexer<'_> {
         Err(SyntaxError::new(format!("unexpected character `{first}`{advice}"), self.span(start)))
     }
 
-    fn string(&mut self, quote: char) -> Result<Token, SyntaxError> {
+    fn string(&mut self, quote: char) -> Result<Token, Box<SyntaxError>> {
         let start = self.at;
         self.at += 1;
         let mut text = String::new();
@@ -174,7 +174,7 @@ impl Lexer<'_> {
         self.at += self.rest().bytes().take_while(u8::is_ascii_digit).count();
     }
 
-    fn number(&mut self) -> Result<Token, SyntaxError> {
+    fn number(&mut self) -> Result<Token, Box<SyntaxError>> {
         let start = self.at;
         self.digits();
         let mut whole = true;
@@ -231,7 +231,7 @@ impl Lexer<'_> {
         Token::Name(Lexical::Plain(first))
     }
 
-    fn braced(&mut self) -> Result<Token, SyntaxError> {
+    fn braced(&mut self) -> Result<Token, Box<SyntaxError>> {
         let start = self.at;
         self.at += 2;
         let Some(length) = self.rest().find('}') else {

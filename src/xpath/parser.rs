@@ -9,9 +9,9 @@ use super::{
 };
 
 /// Levels a formula may nest: parsing, analysis and evaluation recurse, and fit a 2 MiB stack even unoptimised.
-const NESTING: u16 = 30;
+const NESTING: u16 = 64;
 /// Levels the tree may have; a chain of operators makes one each.
-const DEPTH: u16 = 60;
+const DEPTH: u16 = 128;
 
 /// Names that cannot be those of functions (XPath 3.1 §A.3).
 const RESERVED: &[&str] = &[
@@ -36,7 +36,7 @@ const RESERVED: &[&str] = &[
 ];
 const NO_FUNCTION_ITEMS: &str = "functions as values are not available; call the function by its name";
 
-type Parsed<T> = Result<T, SyntaxError>;
+type Parsed<T> = Result<T, Box<SyntaxError>>;
 
 struct Parser {
     tokens: Vec<(Token, Span)>,
@@ -180,7 +180,7 @@ impl Parser {
         Err(self.unexpected(&format!("`{word}`")))
     }
 
-    fn unexpected(&self, wanted: &str) -> SyntaxError {
+    fn unexpected(&self, wanted: &str) -> Box<SyntaxError> {
         let found = match self.peek() {
             Token::End => "the formula ends here".to_owned(),
             Token::String(_) => "found a string".to_owned(),
@@ -202,7 +202,7 @@ impl Parser {
         Ok(Expr { kind, span, depth: below + 1 })
     }
 
-    fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+    fn enter(&mut self) -> Parsed<()> {
         if self.depth >= NESTING {
             return Err(SyntaxError::new(
                 format!("nested more than {NESTING} levels deep; use `let` to split the formula"),
@@ -210,17 +210,16 @@ impl Parser {
             ));
         }
         self.depth += 1;
-        let parsed = parse(self);
-        self.depth -= 1;
-        parsed
+        Ok(())
     }
 
     fn expr(&mut self) -> Parsed<Expr> {
         let start = self.span();
         let first = self.single()?;
-        if !self.is(",") {
-            return Ok(first);
-        }
+        if self.is(",") { self.listed_after(first, start) } else { Ok(first) }
+    }
+
+    fn listed_after(&mut self, first: Expr, start: Span) -> Parsed<Expr> {
         let mut all = vec![first];
         while self.eat(",") {
             all.push(self.single()?);
@@ -230,14 +229,17 @@ impl Parser {
     }
 
     fn single(&mut self) -> Parsed<Expr> {
-        self.nested(|parser| match (parser.ahead_word(0), parser.ahead(1)) {
-            (Some("for"), Token::Symbol("$")) => parser.binding_expr("for"),
-            (Some("let"), Token::Symbol("$")) => parser.binding_expr("let"),
-            (Some("some"), Token::Symbol("$")) => parser.binding_expr("some"),
-            (Some("every"), Token::Symbol("$")) => parser.binding_expr("every"),
-            (Some("if"), Token::Symbol("(")) => parser.conditional(),
-            _ => parser.binary(1),
-        })
+        self.enter()?;
+        let parsed = match (self.ahead_word(0), self.ahead(1)) {
+            (Some("for"), Token::Symbol("$")) => self.binding_expr("for"),
+            (Some("let"), Token::Symbol("$")) => self.binding_expr("let"),
+            (Some("some"), Token::Symbol("$")) => self.binding_expr("some"),
+            (Some("every"), Token::Symbol("$")) => self.binding_expr("every"),
+            (Some("if"), Token::Symbol("(")) => self.conditional(),
+            _ => self.binary(1),
+        };
+        self.depth -= 1;
+        parsed
     }
 
     fn binding_expr(&mut self, word: &str) -> Parsed<Expr> {
@@ -345,7 +347,12 @@ impl Parser {
 
     fn binary(&mut self, lowest: u8) -> Parsed<Expr> {
         let start = self.span();
-        let mut left = self.unary()?;
+        let left = self.unary()?;
+        if self.operator().is_some() { self.operated(left, lowest, start) } else { Ok(left) }
+    }
+
+    /// The operators behind an operand, from a precedence on.
+    fn operated(&mut self, mut left: Expr, lowest: u8, start: Span) -> Parsed<Expr> {
         let mut ceiling = u8::MAX;
         while let Some((operator, length)) = self.operator() {
             let precedence = operator.precedence();
@@ -354,24 +361,8 @@ impl Parser {
             }
             self.at += length;
             left = match operator {
-                Operator::InstanceOf => {
-                    let to = self.sequence_type()?;
-                    let depth = left.depth;
-                    self.node(ExprKind::InstanceOf(Box::new(left), to), start, depth)?
-                }
-                Operator::Treat => {
-                    let to = self.sequence_type()?;
-                    let depth = left.depth;
-                    self.node(ExprKind::Treat(Box::new(left), to), start, depth)?
-                }
-                Operator::Cast | Operator::Castable => {
-                    let (to, depth) = (self.name("a type name")?, left.depth);
-                    let (optional, input) = (self.eat("?"), Box::new(left));
-                    let kind = match operator {
-                        Operator::Cast => ExprKind::Cast { input, to, optional },
-                        _ => ExprKind::Castable { input, to, optional },
-                    };
-                    self.node(kind, start, depth)?
+                Operator::InstanceOf | Operator::Treat | Operator::Cast | Operator::Castable => {
+                    self.typed(operator, left, start)?
                 }
                 Operator::Arrow => self.arrow(left, start)?,
                 _ => {
@@ -385,6 +376,24 @@ impl Parser {
             return Err(self.unexpected("`and`, `or` or the end: comparisons do not chain"));
         }
         Ok(left)
+    }
+
+    /// Behind `instance of`, `treat as`, `cast as` or `castable as`.
+    fn typed(&mut self, operator: Operator, left: Expr, start: Span) -> Parsed<Expr> {
+        let (depth, input) = (left.depth, Box::new(left));
+        let kind = match operator {
+            Operator::InstanceOf => ExprKind::InstanceOf(input, self.sequence_type()?),
+            Operator::Treat => ExprKind::Treat(input, self.sequence_type()?),
+            _ => {
+                let to = self.name("a type name")?;
+                let optional = self.eat("?");
+                match operator {
+                    Operator::Cast => ExprKind::Cast { input, to, optional },
+                    _ => ExprKind::Castable { input, to, optional },
+                }
+            }
+        };
+        self.node(kind, start, depth)
     }
 
     fn join(&self, operator: Operator, left: Expr, right: Expr, start: Span) -> Parsed<Expr> {
@@ -468,21 +477,26 @@ impl Parser {
     }
 
     fn unary(&mut self) -> Parsed<Expr> {
-        let start = self.span();
-        if self.is("-") || self.is("+") {
-            let minus = self.is("-");
-            self.at += 1;
-            let operand = self.nested(|parser| parser.binary(UNARY))?;
-            let depth = operand.depth;
-            let operand = Box::new(operand);
-            return self.node(if minus { ExprKind::Negate(operand) } else { ExprKind::Plus(operand) }, start, depth);
-        }
-        self.simple_map()
+        if self.is("-") || self.is("+") { self.signed() } else { self.simple_map() }
+    }
+
+    fn signed(&mut self) -> Parsed<Expr> {
+        let (start, minus) = (self.span(), self.is("-"));
+        self.at += 1;
+        self.enter()?;
+        let operand = Box::new(self.binary(UNARY)?);
+        self.depth -= 1;
+        let depth = operand.depth;
+        self.node(if minus { ExprKind::Negate(operand) } else { ExprKind::Plus(operand) }, start, depth)
     }
 
     fn simple_map(&mut self) -> Parsed<Expr> {
         let start = self.span();
-        let mut left = self.path()?;
+        let left = self.path()?;
+        if self.is("!") { self.mapped(left, start) } else { Ok(left) }
+    }
+
+    fn mapped(&mut self, mut left: Expr, start: Span) -> Parsed<Expr> {
         while self.eat("!") {
             let right = self.path()?;
             let depth = left.depth.max(right.depth);
@@ -493,19 +507,33 @@ impl Parser {
 
     fn path(&mut self) -> Parsed<Expr> {
         let start = self.span();
+        if self.is("/") || self.is("//") {
+            return self.rooted();
+        }
+        match self.step()? {
+            Step::Expr(only) if !self.is("/") && !self.is("//") => Ok(only),
+            first => self.steps(vec![first], false, start),
+        }
+    }
+
+    /// `/…` and `//…`.
+    fn rooted(&mut self) -> Parsed<Expr> {
+        let start = self.span();
         let mut steps = Vec::new();
-        let rooted = if self.eat("//") {
+        if self.eat("//") {
             steps.push(any_depth(start));
-            true
-        } else if self.eat("/") {
+        } else {
+            self.at += 1;
             if !self.starts_step() {
                 return self.node(ExprKind::Path { rooted: true, steps }, start, 0);
             }
-            true
-        } else {
-            false
-        };
+        }
         steps.push(self.step()?);
+        self.steps(steps, true, start)
+    }
+
+    /// The steps behind the first ones.
+    fn steps(&mut self, mut steps: Vec<Step>, rooted: bool, start: Span) -> Parsed<Expr> {
         loop {
             if self.eat("//") {
                 steps.push(any_depth(self.last_span()));
@@ -513,13 +541,6 @@ impl Parser {
                 break;
             }
             steps.push(self.step()?);
-        }
-        if !rooted
-            && steps.len() == 1
-            && let Some(Step::Expr(_)) = steps.first()
-            && let Some(Step::Expr(only)) = steps.pop()
-        {
-            return Ok(only);
         }
         let depth = steps.iter().map(step_depth).max().unwrap_or(0);
         self.node(ExprKind::Path { rooted, steps }, start, depth)
@@ -535,7 +556,16 @@ impl Parser {
 
     fn step(&mut self) -> Parsed<Step> {
         let start = self.span();
-        let (axis, test) = match self.peek().clone() {
+        match self.axis()? {
+            Some((axis, test)) => self.axis_step(axis, test, start),
+            None => self.postfix().map(Step::Expr),
+        }
+    }
+
+    /// Axis and node test of a step; none for a step that is an expression.
+    fn axis(&mut self) -> Parsed<Option<(Axis, Test)>> {
+        let start = self.span();
+        Ok(Some(match self.peek().clone() {
             Token::Symbol("..") => {
                 self.at += 1;
                 (Axis::Parent, Test::Node)
@@ -567,11 +597,14 @@ impl Parser {
                 (if attribute { Axis::Attribute } else { Axis::Child }, self.node_test()?)
             }
             Token::Name(Lexical::Plain(word)) if matches!(&*word, "map" | "array") && self.ahead_is(1, "{") => {
-                return self.postfix().map(Step::Expr);
+                return Ok(None);
             }
             Token::Name(_) if !self.ahead_is(1, "(") && !self.ahead_is(1, "#") => (Axis::Child, self.node_test()?),
-            _ => return self.postfix().map(Step::Expr),
-        };
+            _ => return Ok(None),
+        }))
+    }
+
+    fn axis_step(&mut self, axis: Axis, test: Test, start: Span) -> Parsed<Step> {
         let span = start.to(self.last_span());
         let predicates = self.predicates()?;
         let step = Step::Axis(AxisStep { axis, test, span, predicates });
@@ -601,23 +634,29 @@ impl Parser {
 
     /// Predicates, lookups and calls behind an expression.
     fn postfix_of(&mut self, mut base: Expr, start: Span) -> Parsed<Expr> {
-        loop {
-            base = if self.is("[") {
-                let predicates = self.predicates()?;
-                let depth = deepest(&predicates).max(base.depth);
-                self.node(ExprKind::Filter(Box::new(base), predicates), start, depth)?
-            } else if self.eat("?") {
-                let key = self.key()?;
-                let depth = key_depth(&key).max(base.depth);
-                self.node(ExprKind::Lookup(Some(Box::new(base)), key), start, depth)?
-            } else if self.eat("(") {
-                let arguments = self.arguments()?;
-                let depth = deepest(&arguments).max(base.depth);
-                self.node(ExprKind::Invoke(Box::new(base), arguments), start, depth)?
-            } else {
-                return Ok(base);
-            };
+        while self.is("[") || self.is("?") || self.is("(") {
+            base = self.postfix_once(base, start)?;
         }
+        Ok(base)
+    }
+
+    fn postfix_once(&mut self, base: Expr, start: Span) -> Parsed<Expr> {
+        let (depth, base) = (base.depth, Box::new(base));
+        let (kind, below) = if self.is("[") {
+            let predicates = self.predicates()?;
+            let below = deepest(&predicates);
+            (ExprKind::Filter(base, predicates), below)
+        } else if self.eat("?") {
+            let key = self.key()?;
+            let below = key_depth(&key);
+            (ExprKind::Lookup(Some(base), key), below)
+        } else {
+            self.expect("(")?;
+            let arguments = self.arguments()?;
+            let below = deepest(&arguments);
+            (ExprKind::Invoke(base, arguments), below)
+        };
+        self.node(kind, start, depth.max(below))
     }
 
     /// After `?`.
@@ -657,7 +696,8 @@ impl Parser {
         }
     }
 
-    fn map_of(&mut self, start: Span) -> Parsed<Expr> {
+    fn map_of(&mut self) -> Parsed<Expr> {
+        let start = self.span();
         self.at += 2;
         let entries = self.listed("}", |parser| {
             let key = parser.single()?;
@@ -668,7 +708,8 @@ impl Parser {
         self.node(ExprKind::MapOf(entries), start, depth)
     }
 
-    fn array_from(&mut self, start: Span) -> Parsed<Expr> {
+    fn array_from(&mut self) -> Parsed<Expr> {
+        let start = self.span();
         self.at += 2;
         if self.eat("}") {
             return self.node(ExprKind::ArrayOf(Vec::new()), start, 0);
@@ -680,6 +721,60 @@ impl Parser {
     }
 
     fn primary(&mut self) -> Parsed<Expr> {
+        match self.peek() {
+            Token::Symbol("(") => self.parenthesized(),
+            Token::Symbol("[") => self.square(),
+            Token::Name(_) if self.ahead_is(1, "(") => self.named_call(),
+            Token::Name(Lexical::Plain(word)) if self.ahead_is(1, "{") && &**word == "map" => self.map_of(),
+            Token::Name(Lexical::Plain(word)) if self.ahead_is(1, "{") && &**word == "array" => self.array_from(),
+            Token::Name(_) if self.ahead_is(1, "#") => Err(SyntaxError::new(NO_FUNCTION_ITEMS, self.span())),
+            Token::Symbol("?") => self.unary_lookup(),
+            _ => self.literal(),
+        }
+    }
+
+    fn parenthesized(&mut self) -> Parsed<Expr> {
+        let start = self.span();
+        self.at += 1;
+        if self.eat(")") {
+            return self.node(ExprKind::Sequence(Vec::new()), start, 0);
+        }
+        let inner = self.expr()?;
+        self.expect(")")?;
+        Ok(inner)
+    }
+
+    fn square(&mut self) -> Parsed<Expr> {
+        let start = self.span();
+        self.at += 1;
+        let members = self.listed("]", Self::single)?;
+        let depth = deepest(&members);
+        self.node(ExprKind::ArrayOf(members), start, depth)
+    }
+
+    fn named_call(&mut self) -> Parsed<Expr> {
+        let start = self.span();
+        if self.is_word("function") {
+            return Err(SyntaxError::new(NO_FUNCTION_ITEMS, start));
+        }
+        let function = self.name("a function name")?;
+        self.refuse_reserved(&function)?;
+        self.at += 1;
+        let arguments = self.arguments()?;
+        let depth = deepest(&arguments);
+        self.node(ExprKind::Call { function, arguments }, start, depth)
+    }
+
+    fn unary_lookup(&mut self) -> Parsed<Expr> {
+        let start = self.span();
+        self.at += 1;
+        let key = self.key()?;
+        let depth = key_depth(&key);
+        self.node(ExprKind::Lookup(None, key), start, depth)
+    }
+
+    /// A literal, a variable or the context item.
+    fn literal(&mut self) -> Parsed<Expr> {
         let start = self.span();
         let kind = match self.peek().clone() {
             Token::String(text) => ExprKind::String(text),
@@ -691,45 +786,6 @@ impl Parser {
                 self.at += 1;
                 let Named { name, span } = self.name("a variable name")?;
                 return self.node(ExprKind::Variable(Named { name, span: start.to(span) }), start, 0);
-            }
-            Token::Symbol("(") => {
-                self.at += 1;
-                if self.eat(")") {
-                    return self.node(ExprKind::Sequence(Vec::new()), start, 0);
-                }
-                let inner = self.expr()?;
-                self.expect(")")?;
-                return Ok(inner);
-            }
-            Token::Symbol("?") => {
-                self.at += 1;
-                let key = self.key()?;
-                let depth = key_depth(&key);
-                return self.node(ExprKind::Lookup(None, key), start, depth);
-            }
-            Token::Symbol("[") => {
-                self.at += 1;
-                let members = self.listed("]", Self::single)?;
-                let depth = deepest(&members);
-                return self.node(ExprKind::ArrayOf(members), start, depth);
-            }
-            Token::Name(Lexical::Plain(word)) if self.ahead_is(1, "{") && &*word == "map" => {
-                return self.map_of(start);
-            }
-            Token::Name(Lexical::Plain(word)) if self.ahead_is(1, "{") && &*word == "array" => {
-                return self.array_from(start);
-            }
-            Token::Name(Lexical::Plain(word)) if &*word == "function" && self.ahead_is(1, "(") => {
-                return Err(SyntaxError::new(NO_FUNCTION_ITEMS, start));
-            }
-            Token::Name(_) if self.ahead_is(1, "#") => return Err(SyntaxError::new(NO_FUNCTION_ITEMS, start)),
-            Token::Name(name) if self.ahead_is(1, "(") => {
-                self.at += 2;
-                let function = Named { name, span: start };
-                self.refuse_reserved(&function)?;
-                let arguments = self.arguments()?;
-                let depth = deepest(&arguments);
-                return self.node(ExprKind::Call { function, arguments }, start, depth);
             }
             _ => return Err(self.unexpected("a value or a path")),
         };
@@ -825,7 +881,7 @@ impl Parser {
             self.expect(")")?;
             return Ok(SequenceType { item: None, occurrence: Occurrence::Any });
         }
-        let item = self.nested(Self::item_type)?;
+        let item = self.item_type()?;
         let occurrence = if self.eat("?") {
             Occurrence::Optional
         } else if self.eat("*") {
@@ -839,11 +895,18 @@ impl Parser {
     }
 
     fn item_type(&mut self) -> Parsed<ItemTest> {
-        if self.eat("(") {
-            let inner = self.nested(Self::item_type)?;
-            self.expect(")")?;
-            return Ok(inner);
-        }
+        self.enter()?;
+        let parsed = if self.eat("(") {
+            let inner = self.item_type()?;
+            self.expect(")").map(|()| inner)
+        } else {
+            self.named_item_type()
+        };
+        self.depth -= 1;
+        parsed
+    }
+
+    fn named_item_type(&mut self) -> Parsed<ItemTest> {
         let word = match (self.ahead_word(0), self.ahead_is(1, "(")) {
             (Some(word), true) => word.to_owned(),
             _ => return self.name("a type").map(ItemTest::Atomic),

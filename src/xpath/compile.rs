@@ -82,6 +82,9 @@ impl<'a> Compiler<'a> {
         if let Some((_, uri)) = self.scope.namespaces.iter().find(|(known, _)| known == prefix) {
             return Some(uri.clone());
         }
+        if let Some((_, uri)) = function::NAMESPACES.iter().find(|(known, _)| *known == prefix) {
+            return Some((*uri).to_owned());
+        }
         if prefix == "xml" {
             return Some("http://www.w3.org/XML/1998/namespace".to_owned());
         }
@@ -450,14 +453,7 @@ impl<'a> Compiler<'a> {
     fn function_name(&mut self, name: &Named) -> Option<Option<String>> {
         let (namespace, local) = match &name.name {
             Lexical::Plain(local) => return Some(Some(local.to_string())),
-            Lexical::Prefixed(prefix, local) => {
-                let declared = self.scope.namespaces.iter().any(|(known, _)| **known == **prefix);
-                let usual = function::NAMESPACES.iter().find(|(known, _)| **known == **prefix && !declared);
-                match usual {
-                    Some((_, namespace)) => ((*namespace).to_owned(), local),
-                    None => (self.namespace(prefix, name.span)?, local),
-                }
-            }
+            Lexical::Prefixed(prefix, local) => (self.namespace(prefix, name.span)?, local),
             Lexical::Braced(namespace, local) => (namespace.to_string(), local),
         };
         match function::NAMESPACES.iter().find(|(_, known)| *known == namespace) {

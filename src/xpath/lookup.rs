@@ -182,3 +182,146 @@ fn no_members(item: &Item) -> Failure {
     let text = format!("`?` looks into maps, arrays and JSON objects, not into a value of type {}", item.type_name());
     Failure::error("XPTY0004", text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::{
+        super::{
+            Binding, Budget, Failure, Formula, Frame, Scope,
+            tests::{check, run},
+        },
+        Item, NodeId, Shape,
+    };
+    use crate::document::{Builder, Document, Text};
+
+    #[test]
+    fn maps_and_arrays_are_made_and_looked_into() {
+        check(&[
+            ("map {'a': 1, 'b': (2, 3)}?b", "2 3"),
+            ("map {'a': 1}('a')", "1"),
+            ("map {'a': 1}?b", ""),
+            ("[1, (2, 3), []]?2", "2 3"),
+            ("array {1, (2, 3)}?3", "3"),
+            ("[[1, 2], [3]]?*?1", "1 3"),
+            ("(map {'a': 1}, map {'a': 2})?a", "1 2"),
+            ("[5, 6, 7]?(1, 3)", "5 7"),
+            ("[5, 6]?(1 to 2)", "5 6"),
+            ("(map {'a': 1}, map {'a': 2}) ! ?a", "1 2"),
+            ("map {'a': 1}[?a = 1] ! ?*", "1"),
+            ("let $m := map {'a': [1, map {'b': 'x'}]} return $m?a?2?b", "x"),
+            ("let $m := map {'a': 1} return map:size(map {$m?a:true()})", "1"),
+            ("map {1: 'i', '1': 's'}?1", "i"),
+            ("map {1: 'i'}(1e0)", "i"),
+            ("map {xs:double('NaN'): 1}(xs:float('NaN'))", "1"),
+            ("'b' => map {'b': 2}()", ""),
+            ("let $f := map {'b': 2} return 'b' => $f()", "2"),
+            ("[1, [2, 3]] = 3", "true"),
+            ("sum([1, [2, 3]])", "6"),
+            ("data([1, ['a']])", "1 a"),
+            ("[4] + 1", "5"),
+            ("map {'a': 1} instance of map(xs:string, xs:integer)", "true"),
+            ("map {'a': 1} instance of map(xs:integer, item()*)", "false"),
+            ("[1, 2] instance of array(xs:integer)", "true"),
+            ("[1, 'a'] instance of array(xs:integer)", "false"),
+            ("[1] instance of function(*)", "true"),
+            ("map {} instance of function(xs:anyAtomicType) as item()*", "true"),
+            ("map:keys(map:merge((map {'a': 1}, map {'b': 2})))", "a b"),
+        ]);
+        for (formula, expected) in [
+            ("[1]?2", "FOAY0001"),
+            ("[1]?a", "XPTY0004"),
+            ("map {'a': 1, 'a': 2}", "XQDY0137"),
+            ("map {'a': 1} + 1", "FOTY0013"),
+            ("(1)?a", "XPTY0004"),
+            ("Order?a", "XPTY0004"),
+            ("array:subarray([1], 1, -1)", "FOAY0002"),
+            ("map:merge((map {'a': 1}, map {'a': 2}), map {'duplicates': 'reject'})", "FOJS0003"),
+            ("map:merge((), map {'duplicates': 'other'})", "FOJS0005"),
+        ] {
+            match run(formula) {
+                Err(Failure::Error { w3c: "static", problem }) => {
+                    assert!(problem.text.contains(expected), "{formula}: {problem}");
+                }
+                Err(Failure::Error { w3c, problem }) => assert_eq!(w3c, expected, "{formula}: {problem}"),
+                other => panic!("{formula}: {other:?}"),
+            }
+        }
+    }
+
+    /// `{"order": {"no": "7", "lines": [{"price": "1.5"}, {"price": "2"}], "notes": [], "grid": [["a", "b"]]}}`
+    fn json() -> Document {
+        let mut builder = Builder::default();
+        let start = |builder: &mut Builder, name: &str, shape: Shape, item: bool| {
+            let name = builder.names().intern("", name);
+            builder.start(name, None);
+            builder.shape(shape);
+            if item {
+                builder.item();
+            }
+        };
+        let text = |builder: &mut Builder, text: &str| {
+            builder.text(Text::Copied(text), None);
+            builder.end();
+        };
+        builder.shape(Shape::Object);
+        start(&mut builder, "order", Shape::Object, false);
+        start(&mut builder, "no", Shape::String, false);
+        text(&mut builder, "7");
+        for price in ["1.5", "2"] {
+            start(&mut builder, "lines", Shape::Object, true);
+            start(&mut builder, "price", Shape::Number, false);
+            text(&mut builder, price);
+            builder.end();
+        }
+        let notes = builder.names().intern("", "notes");
+        builder.empty_array(notes);
+        start(&mut builder, "grid", Shape::Array, true);
+        for cell in ["a", "b"] {
+            start(&mut builder, "grid", Shape::String, true);
+            text(&mut builder, cell);
+        }
+        builder.end();
+        builder.end();
+        builder.finish()
+    }
+
+    #[test]
+    fn a_json_document_is_looked_into_like_maps_and_arrays() {
+        let document = json();
+        let documents = [&document];
+        for (text, expected) in [
+            ("?order?no", "7"),
+            ("?order?lines?*?price", "1.5 2"),
+            ("?order?lines?2?price", "2"),
+            ("sum(?order?lines?*?price)", "3.5"),
+            ("array:size(?order?lines)", "2"),
+            ("array:size(?order?notes)", "0"),
+            ("?order?grid?1?2", "b"),
+            ("count(?order?*)", "4"),
+            ("?order?nothing", ""),
+            ("order?lines?*?price", "1.5 2"),
+            ("?order?lines?*[?price > 1.8]?price", "2"),
+            ("order/lines/price", "1.5 2"),
+        ] {
+            let symbols = RefCell::default();
+            let formula = Formula::compile(text, &Scope::new(&symbols)).expect(text);
+            let frame = Frame {
+                documents: &documents,
+                binding: &Binding::new(&symbols.borrow(), &documents),
+                item: Some(&Item::Node(0, NodeId::ROOT)),
+                position: 1,
+                size: 1,
+                variables: &(),
+                host: &(),
+                budget: &Budget::new(1_000),
+                trace: None,
+            };
+            match formula.evaluate(&frame) {
+                Ok(value) => assert_eq!(value.text(&documents), expected, "{text}"),
+                Err(failure) => panic!("{text}: {failure}"),
+            }
+        }
+    }
+}

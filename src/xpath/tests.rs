@@ -91,7 +91,7 @@ fn order() -> Document {
     ])
 }
 
-fn run(text: &str) -> Result<String, Failure> {
+pub(super) fn run(text: &str) -> Result<String, Failure> {
     evaluate(text, &Budget::new(100_000), None)
 }
 
@@ -129,7 +129,7 @@ fn evaluate(text: &str, budget: &Budget, trace: Option<&Trace>) -> Result<String
     Ok(value.text(&documents).into_owned())
 }
 
-fn check(cases: &[(&str, &str)]) {
+pub(super) fn check(cases: &[(&str, &str)]) {
     let mut wrong = Vec::new();
     for (formula, expected) in cases {
         match run(formula) {
@@ -203,6 +203,86 @@ fn paths_walk_in_document_order_without_duplicates() {
         ("/", "2013-06-18  Zhang  San A11.103B2100A10.21deep12a"),
         ("root(Order/Date)/Order/@id", "SO-1"),
     ]);
+}
+
+#[test]
+fn every_axis_and_kind_test_selects_its_nodes() {
+    check(&[
+        ("count(Order/Line[1]/following::*)", "15"),
+        ("Order/Line[1]/following::Item", "B2 A1 deep"),
+        ("Order/Line[2]/preceding::Item", "A1"),
+        ("Order/Line[3]/preceding::Line[1]/@no", "2"),
+        ("count(Order/Line[2]/Item/preceding::Order)", "0"),
+        ("Order/Line[1]/@no/following::Item[1]", "A1"),
+        ("count(Order/Line[1]/following::node() | Order/Line[1]/preceding::node())", "30"),
+        ("count(Order/element())", "7"),
+        ("count(Order/Line/attribute(no))", "3"),
+        ("count(Order/element(Line, xs:untyped))", "3"),
+        ("count(Order/element(*, xs:integer))", "0"),
+        ("count(Order/attribute(*, xs:untypedAtomic))", "1"),
+        ("/ instance of document-node(element(Order))", "true"),
+        ("/ instance of document-node(element(Line))", "false"),
+        ("count(Order/Q{urn:shop}*)", "7"),
+        ("count(Order/Q{}*)", "0"),
+        ("Order/Line[1]/Item/text() instance of text()", "true"),
+        ("count(Order/namespace-node())", "0"),
+        ("/Order/Line[last()]/preceding-sibling::*[1]/@no", "2"),
+    ]);
+}
+
+#[test]
+fn arguments_are_converted_by_the_signature() {
+    check(&[
+        ("string-length(Order/Line[1]/Item)", "2"),
+        ("year-from-date(Order/Date)", "2013"),
+        ("subsequence((1, 2, 3), 2.0)", "2 3"),
+        ("upper-case(['a'])", "A"),
+        ("round(Order/Line[1]/Price, 0)", "1"),
+        ("concat([1], 'a', ())", "1a"),
+    ]);
+    for (formula, expected) in [
+        ("upper-case(('a', 'b'))", "XPTY0004"),
+        ("upper-case(1)", "XPTY0004"),
+        ("upper-case(map {'a': 1})", "FOTY0013"),
+        ("remove((1, 2), 1.5)", "XPTY0004"),
+        ("remove((1, 2), ())", "XPTY0004"),
+        ("year-from-date('2013-01-01')", "XPTY0004"),
+        ("name(1)", "XPTY0004"),
+    ] {
+        match run(formula) {
+            Err(Failure::Error { w3c: "static", problem }) => {
+                assert!(problem.text.contains("(XPTY0004)") || expected == "FOTY0013", "{formula}: {problem}");
+            }
+            Err(Failure::Error { w3c, problem }) => assert_eq!(w3c, expected, "{formula}: {problem}"),
+            other => panic!("{formula}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn static_errors_have_the_w3c_code() {
+    for (formula, expected) in [
+        ("schema-element(a)", "XPST0008"),
+        ("element(a, xs:nothing)", "XPST0008"),
+        ("namespace::*", "XPST0010"),
+        ("$p:x", "XPST0081"),
+        ("1 cast as p:integer", "XPST0081"),
+        ("1 cast as xs:whole", "XPST0051"),
+        ("xs:whole(1)", "XPST0017"),
+        ("switch('a')", "XPST0003"),
+        ("1 to 2 to 3", "XPST0003"),
+        ("1 instance of xs:integer instance of xs:boolean", "XPST0003"),
+        ("Q{http://www.w3.org/2000/xmlns/}a", "XQST0070"),
+        ("map:nothing(1)", "XPST0017"),
+    ] {
+        match run(formula) {
+            Err(Failure::Error { w3c: "static", problem }) => {
+                let found = problem.text.contains(expected);
+                assert!(found || (expected == "XPST0003" && problem.code.id == "XD-X001"), "{formula}: {problem}");
+            }
+            other => panic!("{formula}: {other:?}"),
+        }
+    }
 }
 
 #[test]

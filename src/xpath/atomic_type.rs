@@ -151,6 +151,7 @@ impl AtomicType {
     /// The type whose variant of [`Item`] holds the values: the primitive type, `xs:integer`, or a duration type.
     pub fn base(self) -> Self {
         let mut base = self;
+        // the types before `DateTimeStamp` have variants of their own
         while base as usize >= Self::DateTimeStamp as usize {
             match base.parent() {
                 Some(parent) if parent != Self::AnySimple => base = parent,

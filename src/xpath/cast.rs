@@ -77,13 +77,22 @@ pub(super) fn cast_value(
         return Ok(Value::Empty);
     }
     let item = only(value)?;
-    let Some(of) = to.of_list() else { return cast_in(frame, item, to, prefixes).map(Value::One) };
+    let Some(of) = to.of_list() else {
+        let made = cast_in(frame, item, to, prefixes)?;
+        frame.budget.take_text(match made.base() {
+            Item::String(text) | Item::Untyped(text) | Item::Uri(text) => text.len(),
+            Item::Binary(_, bytes) => bytes.len(),
+            _ => 0,
+        })?;
+        return Ok(Value::One(made));
+    };
     if !matches!(item.base(), Item::Node(..) | Item::Untyped(_) | Item::String(_)) {
         return Err(refused(item, to));
     }
     let text = frame.text_of(item);
     let words = text.split([' ', '\t', '\n', '\r']).filter(|word| !word.is_empty());
     let items: Value = words.map(|word| cast(frame, &Item::string(word), of)).collect::<Result<_, _>>()?;
+    frame.budget.take_items(items.len())?;
     if items.is_empty() { Err(invalid(to)) } else { Ok(items) }
 }
 

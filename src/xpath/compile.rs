@@ -550,7 +550,8 @@ impl<'a> Compiler<'a> {
                 }
             }
             "format-date" | "format-dateTime" | "format-time" => {
-                if let Some((picture, span)) = literal(1)
+                // a string is no date: what the picture says does not matter then
+                if let (None, Some((picture, span))) = (literal(0), literal(1))
                     && let Err(failure) = function::date_picture::check(&picture)
                 {
                     self.report(code::BAD_LITERAL, span, failure.problem().text, None);

@@ -315,8 +315,14 @@ pub(super) fn general_comparison(
 
 /// As [`compare`]; a comparison that asks for the order of values that have none is an error.
 fn compared(frame: &Frame<'_>, comparison: Comparison, left: &Item, right: &Item) -> Result<Option<Ordering>, Failure> {
-    if comparison.orders() && !(is_ordered(left) && is_ordered(right)) {
-        return Err(incomparable(left, right));
+    if comparison.orders() {
+        let kinds = match (left.base(), right.base()) {
+            (Item::Duration(a), Item::Duration(b)) => a.kind == b.kind,
+            _ => true,
+        };
+        if !kinds || !is_ordered(left) || !is_ordered(right) {
+            return Err(incomparable(left, right));
+        }
     }
     compare(frame, left, right)
 }

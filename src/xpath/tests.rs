@@ -8,6 +8,8 @@ use super::{
 };
 use crate::document::{Builder, Document, NodeId, QName, Text};
 
+mod atomic;
+
 struct Shop;
 
 impl Host for Shop {
@@ -390,7 +392,7 @@ fn dates_and_durations_compute() {
         ("'2013-02-30' castable as xs:date", "false"),
         ("format-date(Order/Date, '[D01]/[M01]/[Y0001]')", "18/06/2013"),
         ("format-date(Order/Missing, '[Y]')", ""),
-        ("format-date(xs:date('2013-06-18'), '[MNn,*-3] [D], [F]')", "Jun 18, Tuesday"),
+        ("format-date(xs:date('2013-06-18'), '[MNn,*-3] [D], [FNn]')", "Jun 18, Tuesday"),
         ("max((xs:date('2013-01-01'), xs:date('2014-01-01')))", "2014-01-01"),
         ("sum((xs:dayTimeDuration('PT1H'), xs:dayTimeDuration('PT2H')))", "PT3H"),
     ]);

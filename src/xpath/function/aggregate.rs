@@ -87,7 +87,7 @@ fn family(item: &Item) -> Family {
 fn member(call: &Call<'_>, item: &Item) -> Result<Item, Failure> {
     match item {
         Item::Node(..) | Item::Untyped(_) => Ok(number(call.frame, item)?.item()),
-        other => Ok(other.base().clone()),
+        other => Ok(other.clone()),
     }
 }
 
@@ -116,7 +116,7 @@ fn total(call: &Call<'_>) -> Result<Item, Failure> {
 
 fn extreme(call: &Call<'_>, wanted: Ordering) -> Result<Value, Failure> {
     let mut best: Option<Item> = None;
-    let (mut float, mut double, mut not_a_number) = (false, false, false);
+    let (mut float, mut double, mut not_a_number, mut string) = (false, false, false, false);
     for item in call.items(0) {
         let item = member(call, item)?;
         float |= matches!(item, Item::Float(_));
@@ -127,6 +127,7 @@ fn extreme(call: &Call<'_>, wanted: Ordering) -> Result<Value, Failure> {
             _ => false,
         };
         not_a_number |= nan;
+        string |= matches!(item.base(), Item::String(_));
         match &best {
             None if !is_ordered(&item) => {
                 return Err(Failure::error("FORG0006", format!("values of type {} have no order", item.type_name())));
@@ -144,10 +145,11 @@ fn extreme(call: &Call<'_>, wanted: Ordering) -> Result<Value, Failure> {
     }
     let Some(best) = best else { return Ok(Value::Empty) };
     let best = if not_a_number { Item::Float(f32::NAN) } else { best };
-    // numbers of several types count as the widest of them
+    // values of several types count as the widest of them
     let widest = match (double, float) {
         (true, _) => AtomicType::Double,
         (_, true) => AtomicType::Float,
+        _ if string && matches!(best, Item::Uri(_)) => AtomicType::String,
         _ => return Ok(best.into()),
     };
     cast(call.frame, &best, widest).map(Value::One)

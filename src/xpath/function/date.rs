@@ -1,14 +1,41 @@
-//! Functions on dates, times and durations (F&O 3.1 §8, §9).
+//! Functions on dates, times and durations (F&O 3.1 §8, §9): their parts, zones, and text forms.
 
-use super::{Call, Function, Yields::Other, date_picture, string};
+use jiff::civil;
+
+use super::{
+    Call, Function,
+    Yields::Other,
+    date_format::{self, Moment},
+    ietf_date, string,
+};
 use crate::{
     document::Decimal,
     xpath::{
-        Date, DateTime, Duration, Failure, Item, Time, Value,
-        cast::{AtomicType, cast},
+        Date, DateTime, Duration, DurationKind, Failure, Item, Time, Value,
         temporal::{DAY, SECOND},
     },
 };
+
+macro_rules! picture {
+    () => {
+        "$picture as xs:string, $language as xs:string? := (), $calendar as xs:string? := (), \
+         $place as xs:string? := ()) as xs:string?"
+    };
+}
+
+macro_rules! zone {
+    ($name:literal, $of:literal, $example:literal) => {
+        Function {
+            name: $name,
+            arity: (1, 1),
+            signature: concat!($name, "($value as ", $of, "?) as xs:dayTimeDuration?"),
+            doc: "The time zone; nothing without one.",
+            examples: &[($example, "PT8H")],
+            yields: Other,
+            call: |call| component(call, zone_of),
+        }
+    };
+}
 
 macro_rules! component {
     ($name:literal, $of:literal, $doc:literal, $example:literal, $shown:literal, $type:ident, |$value:ident| $part:expr) => {
@@ -20,7 +47,7 @@ macro_rules! component {
             examples: &[($example, $shown)],
             yields: Other,
             call: |call| {
-                component(call, AtomicType::$type, |item| match item {
+                component(call, |item| match item {
                     Item::$type($value) => Some(Item::Integer(Decimal::from(i64::from($part)))),
                     _ => None,
                 })
@@ -39,7 +66,7 @@ macro_rules! seconds {
             examples: &[($example, $shown)],
             yields: Other,
             call: |call| {
-                component(call, AtomicType::$type, |item| match item {
+                component(call, |item| match item {
                     Item::$type($value) => {
                         seconds(i64::from($time.second()), i64::from($time.subsec_nanosecond()), 1_000_000_000)
                     }
@@ -60,7 +87,7 @@ macro_rules! part {
             examples: &[($example, $shown)],
             yields: Other,
             call: |call| {
-                component(call, AtomicType::Duration, |item| match item {
+                component(call, |item| match item {
                     Item::Duration($value) => Some(Item::Integer(Decimal::from($part))),
                     _ => None,
                 })
@@ -190,7 +217,7 @@ pub(super) const TABLE: &[Function] = &[
         examples: &[("seconds-from-duration(xs:dayTimeDuration('PT65.5S'))", "5.5")],
         yields: Other,
         call: |call| {
-            component(call, AtomicType::Duration, |item| match item {
+            component(call, |item| match item {
                 Item::Duration(Duration { micros, .. }) => seconds(0, micros % (60 * SECOND), SECOND),
                 _ => None,
             })
@@ -204,11 +231,9 @@ pub(super) const TABLE: &[Function] = &[
         examples: &[("dateTime(xs:date('2013-06-18'), xs:time('08:30:00'))", "2013-06-18T08:30:00")],
         yields: Other,
         call: |call| {
-            let (Some(date), Some(time)) = (typed(call, 0, AtomicType::Date)?, typed(call, 1, AtomicType::Time)?)
-            else {
+            let (Some(Item::Date(date)), Some(Item::Time(time))) = (base(call, 0)?, base(call, 1)?) else {
                 return Ok(Value::Empty);
             };
-            let (Item::Date(date), Item::Time(time)) = (date, time) else { return Ok(Value::Empty) };
             let offset = match (date.offset, time.offset) {
                 (Some(a), Some(b)) if a != b => {
                     return Err(Failure::error("FORG0008", "date and time have different time zones"));
@@ -220,42 +245,68 @@ pub(super) const TABLE: &[Function] = &[
     },
     Function {
         name: "format-date",
-        arity: (2, 2),
-        signature: "format-date($value as xs:date?, $picture as xs:string) as xs:string?",
-        doc: "The date written after a picture: `[Y0001]` year, `[M01]` month, `[D01]` day, `[MNn]` month name, `[F]` weekday.",
+        arity: (2, 5),
+        signature: concat!("format-date($value as xs:date?, ", picture!()),
+        doc: "The date written after a picture: `[Y0001]` year, `[M01]` month, `[D01]` day, `[MNn]` month name, `[FNn]` weekday.",
         examples: &[
             ("format-date(xs:date('2013-06-08'), '[Y0001]-[M01]-[D01]')", "2013-06-08"),
             ("format-date(xs:date('2013-06-08'), '[D].[M].[Y01]')", "8.6.13"),
             ("format-date(xs:date('2013-06-08'), '[Y]年[M]月[D]日')", "2013年6月8日"),
+            ("format-date(xs:date('2013-06-08'), '[FNn], [D1o] [MNn]', 'en', (), ())", "Saturday, 8th June"),
+            ("format-date(xs:date('2013-06-08'), '[MNn][FNn]', 'zh', (), ())", "六月星期六"),
         ],
         yields: Other,
-        call: |call| formatted(call, AtomicType::Date),
+        call: formatted,
     },
     Function {
         name: "format-dateTime",
-        arity: (2, 2),
-        signature: "format-dateTime($value as xs:dateTime?, $picture as xs:string) as xs:string?",
+        arity: (2, 5),
+        signature: concat!("format-dateTime($value as xs:dateTime?, ", picture!()),
         doc: "Date and time written after a picture; also `[H01]` hour, `[h]` of 12, `[P]` am/pm, `[m01]`, `[s01]`, `[f001]`, `[Z]`.",
         examples: &[(
             "format-dateTime(xs:dateTime('2013-06-18T08:30:05'), '[Y0001][M01][D01] [H01]:[m01]:[s01]')",
             "20130618 08:30:05",
         )],
         yields: Other,
-        call: |call| formatted(call, AtomicType::DateTime),
+        call: formatted,
     },
     Function {
         name: "format-time",
-        arity: (2, 2),
-        signature: "format-time($value as xs:time?, $picture as xs:string) as xs:string?",
+        arity: (2, 5),
+        signature: concat!("format-time($value as xs:time?, ", picture!()),
         doc: "The time written after a picture.",
         examples: &[("format-time(xs:time('20:30:05'), '[h]:[m01] [PN]')", "8:30 PM")],
         yields: Other,
-        call: |call| formatted(call, AtomicType::Time),
+        call: formatted,
+    },
+    zone!("timezone-from-date", "xs:date", "timezone-from-date(xs:date('2013-06-18+08:00'))"),
+    zone!("timezone-from-dateTime", "xs:dateTime", "timezone-from-dateTime(xs:dateTime('2013-06-18T08:30:00+08:00'))"),
+    zone!("timezone-from-time", "xs:time", "timezone-from-time(xs:time('08:30:00+08:00'))"),
+    Function {
+        name: "implicit-timezone",
+        arity: (0, 0),
+        signature: "implicit-timezone() as xs:dayTimeDuration",
+        doc: "The zone that is meant where none is written: UTC.",
+        examples: &[("implicit-timezone()", "PT0S")],
+        yields: Other,
+        call: |_| Ok(zone_item(0).into()),
+    },
+    Function {
+        name: "adjust-date-to-timezone",
+        arity: (1, 2),
+        signature: "adjust-date-to-timezone($value as xs:date?, $zone as xs:dayTimeDuration? := implicit-timezone()) as xs:date?",
+        doc: "The day its first moment lies on in another zone; without a zone before, or for an empty one, only the zone is changed.",
+        examples: &[
+            ("adjust-date-to-timezone(xs:date('2026-01-31+08:00'), xs:dayTimeDuration('PT0S'))", "2026-01-30Z"),
+            ("adjust-date-to-timezone(xs:date('2026-01-31+08:00'), ())", "2026-01-31"),
+        ],
+        yields: Other,
+        call: adjust,
     },
     Function {
         name: "adjust-dateTime-to-timezone",
-        arity: (2, 2),
-        signature: "adjust-dateTime-to-timezone($value as xs:dateTime?, $zone as xs:dayTimeDuration?) as xs:dateTime?",
+        arity: (1, 2),
+        signature: "adjust-dateTime-to-timezone($value as xs:dateTime?, $zone as xs:dayTimeDuration? := implicit-timezone()) as xs:dateTime?",
         doc: "The same moment in another zone; without a zone before, or for an empty one, only the zone is changed.",
         examples: &[
             (
@@ -267,6 +318,33 @@ pub(super) const TABLE: &[Function] = &[
         yields: Other,
         call: adjust,
     },
+    Function {
+        name: "adjust-time-to-timezone",
+        arity: (1, 2),
+        signature: "adjust-time-to-timezone($value as xs:time?, $zone as xs:dayTimeDuration? := implicit-timezone()) as xs:time?",
+        doc: "The same time of day in another zone; without a zone before, or for an empty one, only the zone is changed.",
+        examples: &[
+            ("adjust-time-to-timezone(xs:time('17:00:00Z'), xs:dayTimeDuration('PT8H'))", "01:00:00+08:00"),
+            ("adjust-time-to-timezone(xs:time('17:00:00Z'), ())", "17:00:00"),
+        ],
+        yields: Other,
+        call: adjust,
+    },
+    Function {
+        name: "parse-ietf-date",
+        arity: (1, 1),
+        signature: "parse-ietf-date($value as xs:string?) as xs:dateTime?",
+        doc: "The moment of a date as mails and web servers write it.",
+        examples: &[("parse-ietf-date('Wed, 06 Jun 1994 07:29:35 GMT')", "1994-06-06T07:29:35Z")],
+        yields: Other,
+        call: |call| match call.optional_string(0)? {
+            None => Ok(Value::Empty),
+            Some(text) => match ietf_date::parse(&text) {
+                Some(moment) => Ok(Item::DateTime(moment).into()),
+                None => Err(Failure::error("FORG0010", "the text is no date of a mail")),
+            },
+        },
+    },
 ];
 
 fn seconds(whole: i64, fraction: i64, unit: i64) -> Option<Item> {
@@ -274,51 +352,81 @@ fn seconds(whole: i64, fraction: i64, unit: i64) -> Option<Item> {
     Decimal::from(whole).add(fraction).ok().map(Item::Decimal)
 }
 
-/// The argument as a type; untyped text and strings are cast.
-fn typed(call: &Call<'_>, at: usize, to: AtomicType) -> Result<Option<Item>, Failure> {
-    let Some(item) = call.optional(at)? else { return Ok(None) };
-    let castable = matches!(item, Item::Node(..) | Item::Untyped(_) | Item::String(_)) || to.covers(item);
-    let shortened = to == AtomicType::Date && matches!(item, Item::DateTime(_));
-    if !castable && !shortened {
-        let text = format!("argument {} must be an xs:{}, not a value of type {}", at + 1, to.name(), item.type_name());
-        return Err(Failure::error("XPTY0004", text));
+/// The argument without its derived type.
+fn base<'a>(call: &Call<'a>, at: usize) -> Result<Option<&'a Item>, Failure> {
+    Ok(call.optional(at)?.map(Item::base))
+}
+
+fn component(call: &Call<'_>, part: fn(&Item) -> Option<Item>) -> Result<Value, Failure> {
+    Ok(base(call, 0)?.and_then(part).into())
+}
+
+/// A zone as a duration, from minutes east of UTC.
+fn zone_item(minutes: i16) -> Item {
+    let micros = i64::from(minutes) * 60 * SECOND;
+    Item::Duration(Duration { kind: DurationKind::DayTime, months: 0, micros })
+}
+
+fn zone_of(item: &Item) -> Option<Item> {
+    match item {
+        Item::Date(Date { offset, .. }) | Item::Time(Time { offset, .. }) | Item::DateTime(DateTime { offset, .. }) => {
+            offset.map(zone_item)
+        }
+        _ => None,
     }
-    cast(call.frame, item, to).map(Some)
 }
 
-/// `fn:adjust-dateTime-to-timezone` (F&O 3.1 §9.6.1).
+/// `fn:adjust-dateTime-to-timezone` and the two beside it (F&O 3.1 §9.6).
 fn adjust(call: &Call<'_>) -> Result<Value, Failure> {
-    let Some(Item::DateTime(DateTime { local, offset })) = typed(call, 0, AtomicType::DateTime)? else {
-        return Ok(Value::Empty);
+    let Some(value) = base(call, 0)? else { return Ok(Value::Empty) };
+    let zone = match base(call, 1)? {
+        Some(Item::Duration(zone)) => {
+            let minutes = zone.micros / (60 * SECOND);
+            let whole = minutes * 60 * SECOND == zone.micros && zone.months == 0 && minutes.abs() <= 14 * 60;
+            match i16::try_from(minutes) {
+                Ok(minutes) if whole => Some(minutes),
+                _ => return Err(Failure::error("FODT0003", "a time zone is whole minutes from -PT14H to PT14H")),
+            }
+        }
+        _ if call.has(1) => None,
+        _ => Some(0),
     };
-    let Some(Item::Duration(zone)) = typed(call, 1, AtomicType::DayTime)? else {
-        return Ok(Item::DateTime(DateTime { local, offset: None }).into());
+    let moved = |local: civil::DateTime, offset: Option<i16>| {
+        let minutes = zone.map_or(0, |zone| i64::from(zone - offset.unwrap_or(zone)));
+        local
+            .checked_add(jiff::SignedDuration::from_mins(minutes))
+            .map_err(|_| Failure::error("FODT0001", "the moment lies outside the years that can be represented"))
     };
-    let minutes = zone.micros / (60 * SECOND);
-    let whole = minutes * 60 * SECOND == zone.micros && zone.months == 0 && minutes.abs() <= 14 * 60;
-    let (true, Ok(minutes)) = (whole, i16::try_from(minutes)) else {
-        return Err(Failure::error("FODT0003", "a time zone is whole minutes from -PT14H to PT14H"));
-    };
-    let moved = i64::from(minutes - offset.unwrap_or(minutes));
-    let local = local
-        .checked_add(jiff::SignedDuration::from_mins(moved))
-        .map_err(|_| Failure::error("FODT0001", "the moment lies outside the years that can be represented"))?;
-    Ok(Item::DateTime(DateTime { local, offset: Some(minutes) }).into())
-}
-
-fn component(call: &Call<'_>, of: AtomicType, part: fn(&Item) -> Option<Item>) -> Result<Value, Failure> {
-    Ok(typed(call, 0, of)?.and_then(|item| part(&item)).into())
-}
-
-fn formatted(call: &Call<'_>, of: AtomicType) -> Result<Value, Failure> {
-    let Some(item) = typed(call, 0, of)? else { return Ok(Value::Empty) };
-    let parts = match item {
-        Item::Date(Date { day, offset }) => date_picture::Moment { day: Some(day), time: None, offset },
-        Item::Time(Time { time, offset }) => date_picture::Moment { day: None, time: Some(time), offset },
+    Ok(match value {
+        Item::Date(Date { day, offset }) => {
+            let local = moved(day.to_datetime(civil::Time::midnight()), *offset)?;
+            Item::Date(Date { day: local.date(), offset: zone })
+        }
+        Item::Time(Time { time, offset }) => {
+            let local = moved(civil::Date::constant(1972, 12, 31).to_datetime(*time), *offset)?;
+            Item::Time(Time { time: local.time(), offset: zone })
+        }
         Item::DateTime(DateTime { local, offset }) => {
-            date_picture::Moment { day: Some(local.date()), time: Some(local.time()), offset }
+            Item::DateTime(DateTime { local: moved(*local, *offset)?, offset: zone })
+        }
+        _ => return Ok(Value::Empty),
+    }
+    .into())
+}
+
+fn formatted(call: &Call<'_>) -> Result<Value, Failure> {
+    if matches!(call.arguments.len(), 3 | 4) {
+        return Err(Failure::error("XPST0017", "the function takes two arguments or five"));
+    }
+    let Some(item) = base(call, 0)? else { return Ok(Value::Empty) };
+    let moment = match item {
+        Item::Date(Date { day, offset }) => Moment { day: Some(*day), time: None, offset: *offset },
+        Item::Time(Time { time, offset }) => Moment { day: None, time: Some(*time), offset: *offset },
+        Item::DateTime(DateTime { local, offset }) => {
+            Moment { day: Some(local.date()), time: Some(local.time()), offset: *offset }
         }
         _ => return Ok(Value::Empty),
     };
-    string(date_picture::format(&call.string(1)?, &parts)?)
+    let (language, calendar) = (call.optional_string(2)?, call.optional_string(3)?);
+    string(date_format::format(&call.string(1)?, &moment, language.as_deref(), calendar.as_deref())?)
 }

@@ -1,49 +1,39 @@
-//! Pictures of dates and times (F&O 3.1 §9.8.4): written with them, and read with them for `parse-date`.
+//! Pictures of dates and times (F&O 3.1 §9.8.4): their parts, and reading by them for `parse-date`.
+
+use std::borrow::Cow;
 
 use jiff::civil;
 
+use super::numeral::DigitPattern;
 use crate::xpath::Failure;
 
-/// What is written; a missing half makes its components an error.
-pub(in crate::xpath) struct Moment {
-    pub day: Option<civil::Date>,
-    pub time: Option<civil::Time>,
-    pub offset: Option<i16>,
-}
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-
-enum Piece<'a> {
+/// A part of a picture.
+pub(super) enum Piece<'a> {
     Literal(String),
     Marker(Marker<'a>),
 }
 
-struct Marker<'a> {
-    component: char,
-    presentation: &'a str,
+/// A variable marker: `[Y0001]`, `[MNn,3-3]`.
+pub(super) struct Marker<'a> {
+    pub component: char,
+    /// The first presentation modifier; empty when it was left out.
+    pub presentation: Cow<'a, str>,
+    /// The second presentation modifier: `o` ordinal, `c` cardinal, `t` traditional, `a` alphabetic.
+    pub second: Option<char>,
     /// Least and most characters.
-    width: Option<(usize, usize)>,
+    pub width: Option<(usize, usize)>,
 }
 
-fn invalid(why: impl std::fmt::Display) -> Failure {
+/// `FOFD1340`: the picture or what goes with it is not valid.
+pub(super) fn invalid(why: impl std::fmt::Display) -> Failure {
     Failure::error("FOFD1340", format!("the date picture is not valid: {why}"))
 }
 
-fn pieces(picture: &str) -> Result<Vec<Piece<'_>>, Failure> {
+/// The parts of a picture.
+///
+/// # Errors
+/// `FOFD1340`.
+pub(super) fn pieces(picture: &str) -> Result<Vec<Piece<'_>>, Failure> {
     let (mut pieces, mut rest, mut literal) = (Vec::new(), picture, String::new());
     while let Some(c) = rest.chars().next() {
         if let Some(after) = rest.strip_prefix("[[") {
@@ -73,144 +63,61 @@ fn pieces(picture: &str) -> Result<Vec<Piece<'_>>, Failure> {
 }
 
 fn marker(text: &str) -> Result<Marker<'_>, Failure> {
-    let text = text.trim();
+    let is_space = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r');
+    let text = match text.contains(is_space) {
+        true => Cow::Owned(text.replace(is_space, "")),
+        false => Cow::Borrowed(text),
+    };
     let component = text.chars().next().ok_or_else(|| invalid("`[]` names no component"))?;
     if !"YMDdFWwHhPmsfZzCE".contains(component) {
         return Err(invalid(format!(
             "`{component}` is no component; Y year, M month, D day, H hour, m minute, s second"
         )));
     }
-    let rest = &text[component.len_utf8()..];
-    let (presentation, width) = match rest.split_once(',') {
-        None => (rest, None),
-        Some((presentation, width)) => {
-            let (least, most) = width.split_once('-').unwrap_or((width, "*"));
-            let read = |text: &str, any: usize| match text {
-                "*" => Ok(any),
-                digits => digits.parse().map_err(|_| invalid("a width is a number or `*`")),
-            };
-            (presentation, Some((read(least, 1)?, read(most, usize::MAX)?)))
-        }
+    let cut = |from: usize, to: usize| match &text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(from..to).unwrap_or_default()),
+        Cow::Owned(text) => Cow::Owned(text.get(from..to).unwrap_or_default().to_owned()),
     };
-    if width.is_some_and(|(least, most)| least > most || least > 100) {
+    let comma = text.rfind(',');
+    let end = comma.unwrap_or(text.len());
+    let width = comma.and_then(|at| text.get(at + 1..)).map(width).transpose()?;
+    let mut presentation = cut(component.len_utf8(), end);
+    let mut second = None;
+    let single = presentation.chars().count() == 1;
+    if let Some(last) = presentation.chars().last().filter(|last| matches!(last, 'o' | 'c' | 't' | 'a'))
+        && !(single && last == 'a')
+    {
+        second = Some(last);
+        presentation = cut(component.len_utf8(), end - 1);
+    }
+    let has_digits = presentation.contains(|c: char| c == '#' || super::numeral::zero_of(c).is_some());
+    let zone = matches!(component, 'Z' | 'z');
+    if has_digits && !zone && DigitPattern::parse(&presentation, component == 'f').is_none() {
+        return Err(invalid(format!("`{presentation}` is no pattern of digits")));
+    }
+    Ok(Marker { component, presentation, second, width })
+}
+
+/// `3`, `3-5`, `*-2`.
+fn width(text: &str) -> Result<(usize, usize), Failure> {
+    let (least, most) = text.split_once('-').unwrap_or((text, "*"));
+    let read = |text: &str, any: usize| match text {
+        "*" => Ok(any),
+        digits => match digits.parse() {
+            Ok(0) | Err(_) => Err(invalid("a width is a number from 1 on, or `*`")),
+            Ok(width) => Ok(width),
+        },
+    };
+    let (least, most) = (read(least, 1)?, read(most, usize::MAX)?);
+    if least > most || least > 100 {
         return Err(invalid("the width is not possible"));
     }
-    if matches!(component, 'C' | 'E' | 'W' | 'w') {
-        return Err(invalid(format!("component `{component}` is not available")));
-    }
-    Ok(Marker { component, presentation, width })
+    Ok((least, most))
 }
 
 /// Checks a picture without a date.
 pub(in crate::xpath) fn check(picture: &str) -> Result<(), Failure> {
     pieces(picture).map(|_| ())
-}
-
-pub(in crate::xpath) fn format(picture: &str, moment: &Moment) -> Result<String, Failure> {
-    let mut made = String::new();
-    for piece in pieces(picture)? {
-        match piece {
-            Piece::Literal(text) => made.push_str(&text),
-            Piece::Marker(marker) => write_component(&mut made, &marker, moment)?,
-        }
-    }
-    Ok(made)
-}
-
-fn write_component(made: &mut String, marker: &Marker<'_>, moment: &Moment) -> Result<(), Failure> {
-    let missing = |what: &str| {
-        Failure::error("FOFD1350", format!("the picture asks for `{}`, but the value has no {what}", marker.component))
-    };
-    let day = || moment.day.ok_or_else(|| missing("date"));
-    let time = || moment.time.ok_or_else(|| missing("time"));
-    let named = marker.presentation.starts_with(['N', 'n']);
-    let value = match marker.component {
-        'Y' => i64::from(day()?.year().unsigned_abs()),
-        'M' => {
-            let month = day()?.month();
-            if named {
-                made.push_str(&name(MONTHS[usize::from(month.unsigned_abs()).clamp(1, 12) - 1], marker));
-                return Ok(());
-            }
-            i64::from(month)
-        }
-        'D' => i64::from(day()?.day()),
-        'd' => i64::from(day()?.day_of_year()),
-        'F' => {
-            let weekday = day()?.weekday().to_monday_one_offset();
-            if named || marker.presentation.is_empty() {
-                made.push_str(&name(WEEKDAYS[usize::from(weekday.unsigned_abs()).clamp(1, 7) - 1], marker));
-                return Ok(());
-            }
-            i64::from(weekday)
-        }
-        'H' => i64::from(time()?.hour()),
-        'h' => i64::from((time()?.hour() + 11) % 12 + 1),
-        'm' => i64::from(time()?.minute()),
-        's' => i64::from(time()?.second()),
-        'P' => {
-            let half = if time()?.hour() < 12 { "am" } else { "pm" };
-            made.push_str(&if marker.presentation == "N" { half.to_uppercase() } else { half.to_owned() });
-            return Ok(());
-        }
-        'f' => {
-            let nanos = format!("{:09}", time()?.subsec_nanosecond());
-            let (least, most) = match marker.width {
-                Some((least, most)) => (least, most),
-                None if marker.presentation.len() > 1 => (marker.presentation.len(), marker.presentation.len()),
-                None => (1, 9),
-            };
-            let mut digits = nanos[..most.min(9)].trim_end_matches('0').to_owned();
-            while digits.len() < least {
-                digits.push('0');
-            }
-            made.push_str(&digits);
-            return Ok(());
-        }
-        _ => {
-            let Some(offset) = moment.offset else { return Ok(()) };
-            let sign = if offset < 0 { '-' } else { '+' };
-            let prefix = if marker.component == 'z' { "GMT" } else { "" };
-            let (hours, minutes) = (offset.unsigned_abs() / 60, offset.unsigned_abs() % 60);
-            match (marker.presentation, offset) {
-                ("Z", 0) => made.push('Z'),
-                ("0000", _) => made.push_str(&format!("{prefix}{sign}{hours:02}{minutes:02}")),
-                _ => made.push_str(&format!("{prefix}{sign}{hours:02}:{minutes:02}")),
-            }
-            return Ok(());
-        }
-    };
-    made.push_str(&number(value, marker));
-    Ok(())
-}
-
-fn number(value: i64, marker: &Marker<'_>) -> String {
-    let written = marker.presentation.chars().filter(char::is_ascii_digit).count();
-    let default = if matches!(marker.component, 'm' | 's') && marker.presentation.is_empty() { 2 } else { 1 };
-    let least = marker.width.map_or(0, |(least, _)| least).max(written).max(default).min(100);
-    let text = format!("{value:0least$}");
-    // a year is shortened from the left to the width or, from two digits on, to the digits of the picture
-    if marker.component == 'Y' {
-        let most = match marker.width {
-            Some((_, most)) if most != usize::MAX => most,
-            None if written >= 2 => written,
-            _ => usize::MAX,
-        };
-        if most >= 2 && text.len() > most {
-            return text[text.len() - most..].to_owned();
-        }
-    }
-    text
-}
-
-fn name(full: &str, marker: &Marker<'_>) -> String {
-    let most = marker.width.map_or(usize::MAX, |(_, most)| most);
-    let short: String = full.chars().take(most.max(3)).collect();
-    match marker.presentation {
-        "N" => short.to_uppercase(),
-        "n" => short.to_lowercase(),
-        _ => short,
-    }
 }
 
 /// Reads a text written after a picture; `None` when it does not fit. Components: Y M D H h m s f P.

@@ -5,14 +5,19 @@
 mod aggregate;
 mod array;
 mod date;
+mod date_format;
 pub(super) mod date_picture;
 mod identity;
+mod ietf_date;
 mod integration;
 mod map;
+mod math;
 mod node;
 pub(super) mod number_picture;
+mod numeral;
 mod numeric;
 pub(super) mod pattern;
+mod qname;
 mod sequence;
 mod string;
 mod words;
@@ -72,9 +77,11 @@ pub fn functions() -> impl Iterator<Item = &'static Function> {
     let tables = [
         string::TABLE,
         numeric::TABLE,
+        math::TABLE,
         sequence::TABLE,
         aggregate::TABLE,
         node::TABLE,
+        qname::TABLE,
         date::TABLE,
         map::TABLE,
         array::TABLE,
@@ -137,7 +144,9 @@ impl<'a> Call<'a> {
     fn optional_string(&self, at: usize) -> Result<Option<Cow<'_, str>>, Failure> {
         match self.optional(at)? {
             None => Ok(None),
-            Some(item @ (Item::Node(..) | Item::Untyped(_) | Item::String(_))) => Ok(Some(self.frame.text_of(item))),
+            Some(item) if matches!(item.base(), Item::Node(..) | Item::Untyped(_) | Item::String(_) | Item::Uri(_)) => {
+                Ok(Some(self.frame.text_of(item)))
+            }
             Some(other) => Err(Failure::error(
                 "XPTY0004",
                 format!(

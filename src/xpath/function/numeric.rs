@@ -112,6 +112,7 @@ fn places(call: &Call<'_>) -> Result<i32, Failure> {
     Ok(i32::try_from(call.integer(1)?.clamp(-400, 400)).unwrap_or_default())
 }
 
+/// Rounds by way of the decimal; what is out of its reach has no such digits. Zero keeps the sign.
 fn rounded(value: f64, places: i32, round: fn(Decimal, i32) -> Decimal) -> f64 {
-    Decimal::from_f64(value).map_or(value, |exact| round(exact, places).to_f64())
+    Decimal::from_f64(value).map_or(value, |exact| round(exact, places).to_f64().copysign(value))
 }

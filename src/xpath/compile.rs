@@ -537,7 +537,7 @@ impl<'a> Compiler<'a> {
     fn pattern(&mut self, function: &str, arguments: &[Expr], ops: &[Op]) -> Option<Arc<pattern::Pattern>> {
         let flags_at = match function {
             "matches" => 2,
-            "tokenize" => 2,
+            "tokenize" | "analyze-string" => 2,
             "replace" => 3,
             _ => return None,
         };

@@ -148,7 +148,7 @@ impl Run<'_> {
     /// The document of a node of JSON that has members.
     fn json(&self, item: &Item) -> Result<&Document, Failure> {
         let Item::Node(document, node) = item else { return Err(no_members(item)) };
-        let tree = self.frame.documents.get(usize::from(*document)).copied();
+        let tree = self.frame.document(*document);
         tree.filter(|tree| matches!(tree.shape(*node), Shape::Object | Shape::Array)).ok_or_else(|| no_members(item))
     }
 

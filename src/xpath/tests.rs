@@ -3,10 +3,13 @@
 use std::cell::RefCell;
 
 use super::{
-    Binding, Budget, CodeAnswer, Failure, Formula, Frame, Host, Item, ItemType, Occurs, Scope, SourceModel, Spot,
-    StaticType, Symbols, Trace, TraceEvent, TypeRef, Value, functions,
+    Binding, Budget, CodeAnswer, Failure, Formula, Frame, Host, Item, ItemType, Markup, Occurs, Scope, SourceModel,
+    Spot, StaticType, Symbols, Trace, TraceEvent, TypeRef, Value, functions,
 };
-use crate::document::{Builder, Document, NodeId, QName, Text};
+use crate::{
+    document::{Builder, Document, NodeId, QName, Text},
+    pipeline::Xml,
+};
 
 struct Shop;
 
@@ -29,6 +32,10 @@ impl Host for Shop {
 
     fn setting(&self, name: &str) -> Option<String> {
         (name == "account").then(|| "003".into())
+    }
+
+    fn markup(&self) -> Option<&dyn Markup> {
+        Some(&Xml)
     }
 }
 
@@ -107,7 +114,7 @@ fn evaluate(text: &str, budget: &Budget, trace: Option<&Trace>) -> Result<String
     };
     let formula = Formula::compile(text, &scope).map_err(|problems| {
         let problem = problems.0.into_iter().next().expect("a problem");
-        Failure::Error { w3c: "static", problem: Box::new(problem) }
+        Failure::Error { w3c: "static".into(), problem: Box::new(problem) }
     })?;
     let document = order();
     let envelope = build(&[("Sender", "crm")]);
@@ -126,7 +133,7 @@ fn evaluate(text: &str, budget: &Budget, trace: Option<&Trace>) -> Result<String
         trace,
     };
     let value = formula.evaluate(&frame)?;
-    Ok(value.text(&documents).into_owned())
+    Ok(value.text(&frame).into_owned())
 }
 
 fn check(cases: &[(&str, &str)]) {
@@ -628,7 +635,7 @@ fn nodes_of_several_documents_mix() {
         budget: &Budget::new(100),
         trace: None,
     };
-    assert_eq!(formula.evaluate(&frame).expect("a value").text(&documents), "crm/SO-1");
+    assert_eq!(formula.evaluate(&frame).expect("a value").text(&frame), "crm/SO-1");
 }
 
 #[test]

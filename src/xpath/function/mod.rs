@@ -4,17 +4,28 @@
 
 mod aggregate;
 mod array;
+mod collation;
 mod date;
 pub(super) mod date_picture;
+mod diagnostic;
+mod equality;
+mod format;
+mod format_integer;
 mod identity;
 mod integration;
+mod json;
+mod json_text;
 mod map;
+mod markup;
+mod matching;
 mod node;
 pub(super) mod number_picture;
 mod numeric;
 pub(super) mod pattern;
 mod sequence;
+mod serialize;
 mod string;
+mod uri;
 mod words;
 
 use std::{borrow::Cow, sync::Arc};
@@ -67,21 +78,30 @@ pub(super) enum Yields {
     Other,
 }
 
+/// The tables, each with what its functions are about.
+pub const GROUPS: &[(&str, &[Function])] = &[
+    ("Texts", string::TABLE),
+    ("Regular expressions", matching::TABLE),
+    ("URIs", uri::TABLE),
+    ("Numbers", numeric::TABLE),
+    ("Numbers as text", format::TABLE),
+    ("Sequences and conditions", sequence::TABLE),
+    ("Aggregates", aggregate::TABLE),
+    ("Comparing and sorting", equality::TABLE),
+    ("Nodes", node::TABLE),
+    ("Maps", map::TABLE),
+    ("Arrays", array::TABLE),
+    ("XML as text", markup::TABLE),
+    ("JSON", json::TABLE),
+    ("Errors and the context", diagnostic::TABLE),
+    ("Dates, times and durations", date::TABLE),
+    ("Codes, cross references and the message", integration::TABLE),
+    ("Numbers of persons, companies and vehicles", identity::TABLE),
+];
+
 /// Every function, table by table.
 pub fn functions() -> impl Iterator<Item = &'static Function> {
-    let tables = [
-        string::TABLE,
-        numeric::TABLE,
-        sequence::TABLE,
-        aggregate::TABLE,
-        node::TABLE,
-        date::TABLE,
-        map::TABLE,
-        array::TABLE,
-        integration::TABLE,
-        identity::TABLE,
-    ];
-    tables.into_iter().flatten()
+    GROUPS.iter().flat_map(|(_, table)| *table)
 }
 
 pub(super) fn find(name: &str) -> Option<&'static Function> {
@@ -137,7 +157,9 @@ impl<'a> Call<'a> {
     fn optional_string(&self, at: usize) -> Result<Option<Cow<'_, str>>, Failure> {
         match self.optional(at)? {
             None => Ok(None),
-            Some(item @ (Item::Node(..) | Item::Untyped(_) | Item::String(_))) => Ok(Some(self.frame.text_of(item))),
+            Some(item) if matches!(item.base(), Item::Node(..) | Item::Untyped(_) | Item::String(_) | Item::Uri(_)) => {
+                Ok(Some(self.frame.text_of(item)))
+            }
             Some(other) => Err(Failure::error(
                 "XPTY0004",
                 format!(

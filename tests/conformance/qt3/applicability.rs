@@ -319,7 +319,9 @@ fn lacking(text: &str, namespaces: &[(String, String)]) -> Option<String> {
 }
 
 fn is_other_collation(text: &str) -> bool {
-    text.contains("/collation") && !text.ends_with("/collation/codepoint")
+    text.contains("/collation")
+        && !text.ends_with("/collation/codepoint")
+        && !text.ends_with("/collation/html-ascii-case-insensitive")
 }
 
 /// A name's namespace and local part; one without prefix as a function's.

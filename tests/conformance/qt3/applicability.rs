@@ -176,7 +176,7 @@ fn needs(on: &Dependency) -> Option<String> {
             matches!(form, "NFC" | "NFD" | "NFKC" | "NFKD") && !UNKNOWN.functions.contains_key("normalize-unicode")
         }
         ("unicode-version", _) => false,
-        ("format-integer-sequence", _) => false,
+        ("format-integer-sequence", sign) => "①⑴⒈Αα一١".contains(sign),
         _ => false,
     };
     let lack = if on.satisfied { "" } else { "the lack of " };

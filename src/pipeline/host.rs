@@ -6,7 +6,7 @@ use crate::{
     base::{Problem, Timestamp},
     catalog::{Catalog, Occasion, System},
     document::Document,
-    format::{self, Charset, Layout, ReadOptions, Syntax, WriteOptions},
+    format::{self, Charset, Doctype, Layout, ReadOptions, Syntax, WriteOptions},
     store::{MessageInfo, StoreError, XrefKey},
     xpath::{CodeAnswer, Host, Markup},
 };
@@ -153,7 +153,7 @@ pub struct Xml;
 impl Markup for Xml {
     fn read(&self, text: &str) -> Result<Document, Problem> {
         // the text is decoded already: whatever encoding its declaration names, it is UTF-8 here
-        let options = ReadOptions { charset: Some(Charset::UTF_8), ..ReadOptions::default() };
+        let options = ReadOptions { charset: Some(Charset::UTF_8), doctype: Doctype::Skip, ..ReadOptions::default() };
         format::read(without_declaration(text).as_bytes(), Syntax::Xml, &options).map(|reading| reading.document)
     }
 

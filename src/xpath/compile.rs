@@ -522,7 +522,7 @@ impl<'a> Compiler<'a> {
                     self.report(code::BAD_LITERAL, span, failure.problem().text, None);
                 }
             }
-            "format-number" => {
+            "format-number" if ops.len() == 2 => {
                 if let Some((picture, span)) = literal(1)
                     && let Err(failure) = function::number_picture::NumberPicture::parse(&picture)
                 {

@@ -25,6 +25,8 @@ pub(super) mod pattern;
 mod sequence;
 mod serialize;
 mod string;
+#[cfg(test)]
+mod tests;
 mod uri;
 mod words;
 

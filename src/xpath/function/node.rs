@@ -20,7 +20,7 @@ pub(super) const TABLE: &[Function] = &[
             let Some((tree, node)) = tree(call, 0)? else { return string("") };
             match tree.qname(node) {
                 None => string(""),
-                Some(name) => match tree.names().prefix_of(&name.namespace) {
+                Some(name) => match prefix_of(tree, &name.namespace) {
                     Some(prefix) if !prefix.is_empty() => string(format!("{prefix}:{}", name.local)),
                     _ => string(name.local.clone()),
                 },
@@ -92,7 +92,7 @@ pub(super) const TABLE: &[Function] = &[
         call: |call| {
             let Some((tree, node)) = tree(call, 0)? else { return Ok(Value::Empty) };
             let Some(name) = tree.qname(node) else { return Ok(Value::Empty) };
-            let prefix = tree.names().prefix_of(&name.namespace).unwrap_or_default();
+            let prefix = prefix_of(tree, &name.namespace).unwrap_or_default();
             Ok(Item::QName(Arc::new(Qualified { name: name.clone(), prefix: prefix.into() })).into())
         },
     },
@@ -266,6 +266,11 @@ pub(super) const TABLE: &[Function] = &[
 
 /// The namespace of `xml:`.
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
+
+/// The prefix a document prefers for a namespace.
+fn prefix_of<'a>(tree: &'a Document, namespace: &str) -> Option<&'a str> {
+    if namespace == XML { Some("xml") } else { tree.names().prefix_of(namespace) }
+}
 
 /// The node of an argument, or of the context when it was left out.
 fn node_at(call: &Call<'_>, at: usize) -> Result<Option<(u16, NodeId)>, Failure> {

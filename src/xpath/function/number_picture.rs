@@ -45,7 +45,8 @@ impl NumberPicture {
     }
 
     pub fn format(&self, value: Decimal) -> String {
-        self.written(value.is_negative(), &value.abs().to_string())
+        let (part, _) = self.part(value.is_negative());
+        self.written(value.is_negative(), &value.abs().to_string(), part.shift)
     }
 
     /// A double in the digits it is written with.
@@ -53,17 +54,27 @@ impl NumberPicture {
         if value.is_nan() {
             return "NaN".to_owned();
         }
-        let digits = if value.is_infinite() { "Infinity".to_owned() } else { value.abs().to_string() };
-        self.written(value.is_sign_negative(), &digits)
+        let negative = value.is_sign_negative();
+        let (part, _) = self.part(negative);
+        // a double is multiplied as one
+        let scaled = value.abs() * 10_f64.powi(part.shift);
+        let digits = if scaled.is_infinite() { "Infinity".to_owned() } else { scaled.to_string() };
+        self.written(negative, &digits, 0)
     }
 
-    fn written(&self, negative: bool, digits: &str) -> String {
-        let (part, sign) = match (&self.negative, negative) {
+    /// The sub-picture for a sign, and the sign it leaves to be written.
+    fn part(&self, negative: bool) -> (&Part, &'static str) {
+        match (&self.negative, negative) {
             (Some(part), true) => (part, ""),
             (None, true) => (&self.positive, "-"),
             (_, false) => (&self.positive, ""),
-        };
-        let body = if digits == "Infinity" { digits.to_owned() } else { part.written(Digits::parse(digits)) };
+        }
+    }
+
+    /// `shift` says how far the point is still to be moved.
+    fn written(&self, negative: bool, digits: &str, shift: i32) -> String {
+        let (part, sign) = self.part(negative);
+        let body = if digits == "Infinity" { digits.to_owned() } else { part.written(Digits::parse(digits), shift) };
         format!("{sign}{}{body}{}", part.prefix, part.suffix)
     }
 }
@@ -226,8 +237,8 @@ impl Part {
     }
 
     /// The number between prefix and suffix (§4.7.5).
-    fn written(&self, mut value: Digits) -> String {
-        value.point += if value.digits.is_empty() { 0 } else { self.shift };
+    fn written(&self, mut value: Digits, shift: i32) -> String {
+        value.point += if value.digits.is_empty() { 0 } else { shift };
         let mut exponent = 0;
         if self.least_exponent > 0 && !value.digits.is_empty() {
             exponent = value.point - self.scale;

@@ -136,7 +136,7 @@ impl Parameters {
                 (Kinds::Characters, [Item::Map(map)]) => {
                     for (from, to) in map.entries() {
                         let (Item::String(from), [to]) = (from.base(), to.items()) else { return Err(wrong()) };
-                        if !untyped(to) && !matches!(to.base(), Item::String(_)) {
+                        if !matches!(to.base(), Item::String(_)) {
                             return Err(wrong());
                         }
                         self.character(from, &call.frame.text_of(to), "SEPM0016")?;
@@ -157,6 +157,10 @@ impl Parameters {
             return Err(Failure::error("XPTY0004", "the element is no output:serialization-parameters"));
         }
         let invalid = |why: &str| Failure::error("SEPM0017", format!("serialization parameters: {why}"));
+        let plain = |attribute: &NodeId| tree.qname(*attribute).is_some_and(|name| name.namespace.is_empty());
+        if tree.attributes(node).any(|attribute| plain(&attribute)) {
+            return Err(invalid("the element has no attributes"));
+        }
         let mut seen = HashSet::new();
         for child in tree.elements(node) {
             let Some(name) = tree.qname(child) else { continue };
@@ -171,11 +175,10 @@ impl Parameters {
             }
             let known = KNOWN.iter().find(|(known, _)| **known == *name.local);
             let (name, kind) = known.ok_or_else(|| invalid(&format!("there is no `{}`", name.local)))?;
-            let plain = |attribute: &NodeId| tree.qname(*attribute).is_some_and(|name| name.namespace.is_empty());
             let named = |local: &str| tree.names().find("", local).and_then(|name| tree.attribute(child, name));
             let value = named("value").map(|value| tree.own_text(value).trim_matches(SPACE));
             let extra = tree.attributes(child).filter(plain).count() > usize::from(value.is_some());
-            if extra || (*kind != Kinds::Characters && value.is_none()) {
+            if extra || (*kind == Kinds::Characters) == value.is_some() {
                 return Err(invalid(&format!("`{name}` has one attribute, `value`")));
             }
             let value = value.unwrap_or_default();

@@ -138,8 +138,7 @@ impl Test {
     /// Whatever evaluating it raises.
     pub fn text(&self, document: &Document, budget: &Budget) -> Result<String, Failure> {
         self.evaluate(document, budget, |value, frame| {
-            let texts: Vec<_> =
-                value.items().iter().map(|item| string_of(item, frame.documents).into_owned()).collect();
+            let texts: Vec<_> = value.items().iter().map(|item| string_of(item, frame).into_owned()).collect();
             Ok(texts.join(" "))
         })
     }

@@ -5,8 +5,8 @@ use std::{cell::RefCell, path::Path, sync::Arc};
 use crate::{
     base::{Problem, Problems},
     mapping::Context,
-    pipeline::RunHost,
-    xpath::{CodeAnswer, Host},
+    pipeline::{RunHost, Xml},
+    xpath::{CodeAnswer, Host, Markup},
 };
 
 /// Reads a `context.yaml`.
@@ -71,5 +71,9 @@ impl Host for TrialHost<'_> {
     fn setting(&self, name: &str) -> Option<String> {
         let own = self.context.and_then(|context| context.setting(name));
         own.or_else(|| self.setup.as_ref()?.setting(name))
+    }
+
+    fn markup(&self) -> Option<&dyn Markup> {
+        Some(&Xml)
     }
 }

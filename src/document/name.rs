@@ -110,6 +110,14 @@ impl NameTable {
         }
     }
 
+    /// Every preferred prefix with its namespace, in the order of the prefixes.
+    pub fn prefixes(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut all: Vec<(&str, &str)> =
+            self.prefixes.iter().map(|(namespace, prefix)| (&**prefix, &**namespace)).collect();
+        all.sort_unstable();
+        all.into_iter()
+    }
+
     /// The preferred prefix of a namespace; an empty prefix is the default namespace.
     #[must_use]
     pub fn prefix_of(&self, namespace: &str) -> Option<&str> {

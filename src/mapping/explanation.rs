@@ -126,6 +126,8 @@ pub(super) fn explain(noted: &Noted, output: &Document, input: &Document) -> Fie
     let (mut sources, mut codes, mut xrefs) = (Vec::new(), Vec::new(), Vec::new());
     for event in &noted.events {
         match event {
+            // what formulas made themselves (`parse-xml`) has no place in the source
+            TraceEvent::Read { document: 1.., .. } => {}
             TraceEvent::Read { node, .. } => {
                 let place = input.place(*node);
                 let path = place.path.unwrap_or_default();

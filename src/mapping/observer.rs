@@ -5,10 +5,7 @@ use std::{cell::RefCell, collections::BTreeSet};
 use serde::Serialize;
 
 use super::{Explanation, RulePlace};
-use crate::{
-    document::Document,
-    xpath::{Failure, Item, TraceEvent, Value, string_of},
-};
+use crate::xpath::{Failure, Frame, Item, TraceEvent, Value, string_of};
 
 /// Characters of a value shown in a trace; the rest is cut off.
 const SHOWN_CHARACTERS: usize = 80;
@@ -51,8 +48,8 @@ pub struct Usage<'a> {
     pub item: &'a Item,
     /// What was looked at.
     pub events: &'a [TraceEvent],
-    /// The documents the items are of.
-    pub documents: &'a [&'a Document],
+    /// The frame it was evaluated in: it has the documents the items are of.
+    pub frame: &'a Frame<'a>,
 }
 
 /// The rules that were used, over any number of runs.
@@ -126,11 +123,11 @@ pub struct ReadNode {
 impl Observer for Evaluations {
     fn used(&self, usage: &Usage<'_>) {
         let Some(formula) = usage.formula else { return };
-        let path = |document: u16, node| usage.documents.get(usize::from(document)).map(|tree| tree.path(node));
+        let path = |document: u16, node| usage.frame.document(document).map(|tree| tree.path(node));
         let mut reads: Vec<ReadNode> = Vec::new();
         for event in usage.events {
             if let TraceEvent::Read { document, node } = event
-                && let Some(tree) = usage.documents.get(usize::from(*document))
+                && let Some(tree) = usage.frame.document(*document)
             {
                 let path = tree.path(*node);
                 if !reads.iter().any(|read| read.path == path) {
@@ -146,7 +143,7 @@ impl Observer for Evaluations {
             rule: usage.rule.clone(),
             formula: formula.trim().to_owned(),
             context,
-            value: usage.value.ok().map(|value| shown(value, usage.documents)),
+            value: usage.value.ok().map(|value| shown(value, usage.frame)),
             items: usage.value.map_or(0, Value::len),
             failure: usage.value.err().map(|failure| failure.clone().problem().text),
             reads,
@@ -155,14 +152,14 @@ impl Observer for Evaluations {
 }
 
 /// A value for people: its items, texts in quotes, shortened.
-fn shown(value: &Value, documents: &[&Document]) -> String {
-    let one = |item: &Item| match item {
-        Item::Integer(_) | Item::Decimal(_) | Item::Double(_) | Item::Boolean(_) => string_of(item, documents).into(),
-        Item::Node(document, node) => match documents.get(usize::from(*document)) {
+fn shown<'a>(value: &'a Value, frame: &Frame<'a>) -> String {
+    let one = |item: &'a Item| match item {
+        Item::Integer(_) | Item::Decimal(_) | Item::Double(_) | Item::Boolean(_) => string_of(item, frame).into(),
+        Item::Node(document, node) => match frame.document(*document) {
             Some(tree) if tree.elements(*node).next().is_some() => format!("<{}>", tree.path(*node)),
-            _ => format!("'{}'", shortened(&string_of(item, documents))),
+            _ => format!("'{}'", shortened(&string_of(item, frame))),
         },
-        _ => format!("'{}'", shortened(&string_of(item, documents))),
+        _ => format!("'{}'", shortened(&string_of(item, frame))),
     };
     let items = value.items();
     match items {

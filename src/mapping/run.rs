@@ -261,7 +261,7 @@ impl<'t> Writing<'t> {
         events: &[TraceEvent],
     ) -> Result<Came, Failure> {
         if field.simple.as_ref().is_some_and(|simple| simple.list) {
-            let text = value.text(&scope.shared.documents);
+            let text = value.text(&scope.frame(None));
             self.write(scope, field, form, &text, Shape::String, events)?;
             return Ok(Came::Written);
         }
@@ -278,14 +278,14 @@ impl<'t> Writing<'t> {
         item: &Item,
         events: &[TraceEvent],
     ) -> Result<Came, Failure> {
-        let documents = &scope.shared.documents;
+        let frame = scope.frame(None);
         let mut own_shape = match item {
             Item::Integer(_) | Item::Decimal(_) | Item::Double(_) => Shape::Number,
             Item::Boolean(_) => Shape::Boolean,
             _ => Shape::String,
         };
         if let Item::Node(document, node) = item
-            && let Some(tree) = documents.get(usize::from(*document))
+            && let Some(tree) = frame.document(*document)
         {
             if tree.is_null(*node) {
                 return self.empty(scope, field, form, field.policy.null, events);
@@ -303,7 +303,7 @@ impl<'t> Writing<'t> {
                 own_shape = tree.shape(*node);
             }
         }
-        let text = string_of(item, documents);
+        let text = string_of(item, &frame);
         if text.is_empty() {
             return self.empty(scope, field, form, field.policy.empty, events);
         }
@@ -404,7 +404,7 @@ impl<'t> Writing<'t> {
                 let text = "`$copy` inserts nodes, and its formula gave a value";
                 return Err(self.wrong(scope, rule, code::MISPLACED_COPY, text.into()).into());
             };
-            let Some(tree) = scope.shared.documents.get(usize::from(*document)) else { continue };
+            let Some(tree) = scope.frame(None).document(*document) else { continue };
             let kind = tree.kind(*node);
             if self.builder.len().saturating_add(tree.end(*node) - node.index()) > self.max_nodes {
                 return Err(self.too_large(scope, rule.line, rule.column));
@@ -525,7 +525,7 @@ fn sort(outer: &Scope<'_>, block: &Block, key: &Rule, items: &[Item]) -> Result<
             Some(Item::Double(number)) => Decimal::from_f64(*number),
             _ => None,
         };
-        let text = if number.is_some() { String::new() } else { value.text(&outer.shared.documents).into_owned() };
+        let text = if number.is_some() { String::new() } else { value.text(&outer.frame(None)).into_owned() };
         keyed.push(((!value.is_empty(), number.is_none(), number, text), item.clone()));
     }
     keyed.sort_by(|(a, _), (b, _)| a.cmp(b));

@@ -93,7 +93,7 @@ impl<'r> Scope<'r> {
         Self { shared, parent, first_slot, lets, cells, item, position, size }
     }
 
-    fn frame<'f>(&'f self, trace: Option<&'f Trace>) -> Frame<'f> {
+    pub fn frame<'f>(&'f self, trace: Option<&'f Trace>) -> Frame<'f> {
         Frame {
             documents: &self.shared.documents,
             binding: &self.shared.binding,
@@ -138,13 +138,10 @@ impl<'r> Scope<'r> {
             Expression::Formula(formula) => Some(formula.text()),
             Expression::Literal { .. } => None,
         };
+        let frame = self.frame(None);
         for item in value.iter().flat_map(Value::items) {
             if let Item::Node(document, node) = item
-                && self
-                    .shared
-                    .documents
-                    .get(usize::from(*document))
-                    .is_some_and(|tree| tree.elements(*node).next().is_none())
+                && frame.document(*document).is_some_and(|tree| tree.elements(*node).next().is_none())
             {
                 events.push(TraceEvent::Read { document: *document, node: *node });
             }
@@ -155,7 +152,7 @@ impl<'r> Scope<'r> {
             value: value.as_ref(),
             item: self.item,
             events: &events,
-            documents: &self.shared.documents,
+            frame: &frame,
         });
     }
 
@@ -215,7 +212,7 @@ impl<'r> Scope<'r> {
     /// Where in the source the rules of this scope stand.
     pub fn source_path(&self) -> String {
         match self.item {
-            Item::Node(_, node) => self.shared.documents[0].path(*node),
+            Item::Node(0, node) => self.shared.documents[0].path(*node),
             _ => self.parent.map_or_else(|| "/".to_owned(), Scope::source_path),
         }
     }
@@ -335,9 +332,7 @@ impl<'a> Answers<'a> {
     /// When the formula fails.
     pub fn text(&self, number: usize) -> Result<Option<String>, Failure> {
         let value = self.value(number)?;
-        Ok(value
-            .map(|(value, _)| value.text(&self.scope.shared.documents).into_owned())
-            .filter(|text| !text.is_empty()))
+        Ok(value.map(|(value, _)| value.text(&self.scope.frame(None)).into_owned()).filter(|text| !text.is_empty()))
     }
 
     /// Whether an answer is true.

@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 
 use crate::{
-    base::Timestamp,
+    base::{Problem, Timestamp},
     catalog::{Catalog, Occasion, System},
+    document::Document,
+    format::{self, Charset, Doctype, Layout, ReadOptions, Syntax, WriteOptions},
     store::{MessageInfo, StoreError, XrefKey},
-    xpath::{CodeAnswer, Host},
+    xpath::{CodeAnswer, Host, Markup},
 };
 
 /// What is known about the message being mapped.
@@ -137,5 +139,37 @@ impl Host for RunHost<'_> {
 
     fn setting(&self, name: &str) -> Option<String> {
         self.catalog.setting(self.target, name)
+    }
+
+    fn markup(&self) -> Option<&dyn Markup> {
+        Some(&Xml)
+    }
+}
+
+/// XML for formulas, under the usual limits.
+#[derive(Clone, Copy, Debug)]
+pub struct Xml;
+
+impl Markup for Xml {
+    fn read(&self, text: &str) -> Result<Document, Problem> {
+        // the text is decoded already: whatever encoding its declaration names, it is UTF-8 here
+        let options = ReadOptions { charset: Some(Charset::UTF_8), doctype: Doctype::Skip, ..ReadOptions::default() };
+        format::read(without_declaration(text).as_bytes(), Syntax::Xml, &options).map(|reading| reading.document)
+    }
+
+    fn write(&self, document: &Document, indent: bool) -> Result<String, Problem> {
+        let layout = if indent { Layout::Pretty } else { Layout::Compact };
+        let options = WriteOptions { layout, declaration: false, ..WriteOptions::default() };
+        let bytes = format::write(document, Syntax::Xml, &options)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// The text behind an XML or text declaration.
+fn without_declaration(text: &str) -> &str {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match text.strip_prefix("<?xml").filter(|rest| rest.starts_with([' ', '\t', '\r', '\n'])) {
+        Some(rest) => rest.split_once("?>").map_or(text, |(_, content)| content),
+        None => text,
     }
 }

@@ -137,7 +137,9 @@ fn cast_in(frame: &Frame<'_>, item: &Item, to: AtomicType, prefixes: Option<&Pre
     }
     let value = match cast_in(frame, item, base, prefixes) {
         // what needs so many digits is beyond any bound
-        Err(Failure::Error { w3c: "FOAR0002" | "FOCA0003", .. }) if matches!(to.range(), (Some(_), Some(_))) => {
+        Err(Failure::Error { w3c, .. })
+            if matches!(&*w3c, "FOAR0002" | "FOCA0003") && matches!(to.range(), (Some(_), Some(_))) =>
+        {
             return Err(invalid(to));
         }
         other => other?.base().clone(),

@@ -88,7 +88,9 @@ pub(super) fn of_w3c(w3c: &str) -> Code {
             CONVERSION
         }
         "FOAR0001" | "FOAR0002" | "FODT0001" | "FODT0002" | "FODT0003" | "FOCA0005" => ARITHMETIC,
-        "FORX0001" | "FORX0002" | "FORX0003" | "FORX0004" | "FODF1310" | "FOFD1340" | "FOFD1350" => BAD_LITERAL,
+        "FORX0001" | "FORX0002" | "FORX0003" | "FORX0004" | "FODF1280" | "FODF1310" | "FOFD1340" | "FOFD1350" => {
+            BAD_LITERAL
+        }
         _ => EVALUATION,
     }
 }

@@ -557,7 +557,7 @@ impl<'a> Compiler<'a> {
                     self.report(code::BAD_LITERAL, span, failure.problem().text, None);
                 }
             }
-            "format-number" => {
+            "format-number" if ops.len() == 2 => {
                 if let Some((picture, span)) = literal(1)
                     && let Err(failure) = function::number_picture::NumberPicture::parse(&picture)
                 {
@@ -572,7 +572,7 @@ impl<'a> Compiler<'a> {
     fn pattern(&mut self, function: &str, arguments: &[Expr], ops: &[Op]) -> Option<Arc<pattern::Pattern>> {
         let flags_at = match function {
             "matches" => 2,
-            "tokenize" => 2,
+            "tokenize" | "analyze-string" => 2,
             "replace" => 3,
             _ => return None,
         };

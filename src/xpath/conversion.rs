@@ -77,7 +77,7 @@ fn fits_item(frame: &Frame<'_>, to: ItemType, item: &Item) -> bool {
     match (to, item) {
         (ItemType::Item, _) | (ItemType::Node(None), Item::Node(..)) => true,
         (ItemType::Node(Some(kind)), Item::Node(document, node)) => {
-            frame.documents.get(usize::from(*document)).is_some_and(|document| document.kind(*node) == kind)
+            frame.document(*document).is_some_and(|document| document.kind(*node) == kind)
         }
         (ItemType::Map, Item::Map(_)) | (ItemType::Array, Item::Array(_)) => true,
         (ItemType::Function, Item::Map(_) | Item::Array(_)) => true,

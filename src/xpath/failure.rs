@@ -1,6 +1,6 @@
 //! Why an evaluation ended without a value.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use super::code;
 use crate::base::{Place, Problem};
@@ -10,8 +10,8 @@ use crate::base::{Place, Problem};
 pub enum Failure {
     /// The formula cannot be evaluated on this document: reject the message.
     Error {
-        /// The W3C error code: `FORG0001`.
-        w3c: &'static str,
+        /// The W3C error code: `FORG0001`; of a formula's own error, `Q{namespace}name`.
+        w3c: Cow<'static, str>,
         /// Text and place for people.
         problem: Box<Problem>,
     },
@@ -41,8 +41,9 @@ pub enum Failure {
 
 impl Failure {
     /// An error without a place; the evaluation adds it.
-    pub(super) fn error(w3c: &'static str, text: impl fmt::Display) -> Self {
-        let problem = Problem::new(code::of_w3c(w3c), format!("{text} ({w3c})"));
+    pub(super) fn error(w3c: impl Into<Cow<'static, str>>, text: impl fmt::Display) -> Self {
+        let w3c = w3c.into();
+        let problem = Problem::new(code::of_w3c(&w3c), format!("{text} ({w3c})"));
         Self::Error { w3c, problem: Box::new(problem) }
     }
 

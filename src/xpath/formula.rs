@@ -127,7 +127,15 @@ pub(super) fn constant_value(op: &Op) -> Option<Value> {
 
 /// The value of an operation on constants.
 pub(super) fn constant_result(op: &Op) -> Result<Value, Failure> {
-    let frame = Frame {
+    with_nothing(|frame| {
+        let mut run = Run { frame, locals: Vec::new() };
+        run.eval(op, Focus { item: None, position: 1, size: 1 }).map_err(|(failure, _)| failure)
+    })
+}
+
+/// Calls with a frame in which there is nothing.
+pub(super) fn with_nothing<T>(then: impl FnOnce(&Frame<'_>) -> T) -> T {
+    then(&Frame {
         documents: &[],
         binding: &Binding::default(),
         item: None,
@@ -137,7 +145,5 @@ pub(super) fn constant_result(op: &Op) -> Result<Value, Failure> {
         host: &(),
         budget: &Budget::new(1_000),
         trace: None,
-    };
-    let mut run = Run { frame: &frame, locals: Vec::new() };
-    run.eval(op, Focus { item: None, position: 1, size: 1 }).map_err(|(failure, _)| failure)
+    })
 }

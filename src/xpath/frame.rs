@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{Binding, Failure, Item, Value, string_of};
-use crate::document::{Document, NodeId};
+use crate::{
+    base::Problem,
+    document::{Document, NodeId},
+};
 
 /// What the outside answers. Answers must not change within one run.
 pub trait Host {
@@ -19,6 +22,24 @@ pub trait Host {
     fn message(&self, name: &str) -> Option<String>;
     /// A setting of the target system.
     fn setting(&self, name: &str) -> Option<String>;
+    /// Who reads and writes XML for `parse-xml` and `serialize`. Nobody by default: those functions then fail.
+    fn markup(&self) -> Option<&dyn Markup> {
+        None
+    }
+}
+
+/// Reads and writes XML text for formulas, lent by a floor that can.
+pub trait Markup {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    fn read(&self, text: &str) -> Result<Document, Problem>;
+    /// Writes a document, without XML declaration; indented, one element a line.
+    ///
+    /// # Errors
+    /// When XML has no form for it.
+    fn write(&self, document: &Document, indent: bool) -> Result<String, Problem>;
 }
 
 /// Nobody to ask: for formulas that look at a document alone.
@@ -177,7 +198,7 @@ impl Trace {
 /// What a formula is evaluated against. Copy it and change `item`, `position` and `size` for each item of a loop.
 #[derive(Clone, Copy)]
 pub struct Frame<'a> {
-    /// The documents nodes come from; `Item::Node` says which by index.
+    /// The documents given; `Item::Node` says which by index. [`Frame::document`] also finds those that formulas make.
     pub documents: &'a [&'a Document],
     /// The formulas' names, resolved against `documents`.
     pub binding: &'a Binding,
@@ -197,7 +218,23 @@ pub struct Frame<'a> {
     pub trace: Option<&'a Trace>,
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
+    /// The document of a node.
+    #[must_use]
+    pub fn document(&self, document: u16) -> Option<&'a Document> {
+        match self.documents.get(usize::from(document)) {
+            Some(given) => Some(given),
+            None => self.binding.made(document),
+        }
+    }
+
+    /// Takes a document in that a formula made; the index its nodes have.
+    pub(super) fn add_document(&self, document: Document) -> Result<u16, Failure> {
+        self.budget.take_items(document.len())?;
+        self.binding
+            .add(document)
+            .ok_or_else(|| Failure::error("FODC0002", "the formulas of one run make too many documents"))
+    }
     /// Notes that a node's text is read; the caller reads it.
     pub fn note_read(&self, document: u16, node: NodeId) {
         if let Some(trace) = self.trace {
@@ -206,11 +243,14 @@ impl Frame<'_> {
     }
 
     /// The item's text; a node's reading is traced.
-    pub(super) fn text_of<'a>(&'a self, item: &'a Item) -> Cow<'a, str> {
+    pub(super) fn text_of<'b>(&self, item: &'b Item) -> Cow<'b, str>
+    where
+        'a: 'b,
+    {
         if let Item::Node(document, node) = item {
             self.note_read(*document, *node);
         }
-        string_of(item, self.documents)
+        string_of(item, self)
     }
 
     /// The item, a node replaced by its untyped text as written.
@@ -224,7 +264,7 @@ impl Frame<'_> {
     /// What an item is, for messages: a node by its path, anything else by its type.
     pub(super) fn describe(&self, item: &Item) -> String {
         match item {
-            Item::Node(document, node) => match self.documents.get(usize::from(*document)) {
+            Item::Node(document, node) => match self.document(*document) {
                 Some(tree) => format!("the text of {}", tree.path(*node)),
                 None => "a node".to_owned(),
             },

@@ -329,8 +329,8 @@ impl Inference<'_> {
         let place = compile::place(self.text, span.start, self.scope.file.as_ref(), self.scope.line, self.scope.column);
         let item = |item: &Item| {
             let Some(class) = Class::named(item.type_name()) else { return ItemType::Any };
-            let text = super::string_of(item, &[]);
-            ItemType::Constant(Constant { class, text: text.into(), place: place.clone() })
+            let text = formula::with_nothing(|frame| super::string_of(item, frame).into());
+            ItemType::Constant(Constant { class, text, place: place.clone() })
         };
         let items: Vec<ItemType> = value.items().iter().map(item).collect();
         let occurs = match items.len() {

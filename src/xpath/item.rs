@@ -2,8 +2,8 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{Array, Date, DateTime, Duration, Gregorian, Map, Time, binary, cast::AtomicType};
-use crate::document::{Decimal, Document, NodeId, QName};
+use super::{Array, Date, DateTime, Duration, Frame, Gregorian, Map, Time, binary, cast::AtomicType};
+use crate::document::{Decimal, NodeId, QName};
 
 /// One item of a sequence (XDM 3.1 §2.1).
 #[derive(Clone, Debug)]
@@ -133,10 +133,10 @@ pub fn is_numeric(item: &Item) -> bool {
 
 /// The item's string value (F&O 3.1 §2.3, §19.1.2): a node's text as written, a number in canonical form.
 #[must_use]
-pub fn string_of<'a>(item: &'a Item, documents: &[&'a Document]) -> Cow<'a, str> {
+pub fn string_of<'a>(item: &'a Item, frame: &Frame<'a>) -> Cow<'a, str> {
     match item {
         Item::Node(document, node) => {
-            documents.get(usize::from(*document)).map_or(Cow::Borrowed(""), |document| document.string_value(*node))
+            frame.document(*document).map_or(Cow::Borrowed(""), |document| document.string_value(*node))
         }
         Item::Untyped(text) | Item::String(text) => Cow::Borrowed(text),
         Item::Boolean(true) => Cow::Borrowed("true"),
@@ -153,7 +153,7 @@ pub fn string_of<'a>(item: &'a Item, documents: &[&'a Document]) -> Cow<'a, str>
         Item::Gregorian(value) => Cow::Owned(value.to_string()),
         Item::QName(name) if name.prefix.is_empty() => Cow::Borrowed(&name.name.local),
         Item::QName(name) => Cow::Owned(format!("{}:{}", name.prefix, name.name.local)),
-        Item::Derived(derived) => string_of(&derived.base, documents),
+        Item::Derived(derived) => string_of(&derived.base, frame),
         // Neither has a string value: a caller that needs one refuses them before (FOTY0014).
         Item::Map(_) | Item::Array(_) => Cow::Borrowed(""),
     }

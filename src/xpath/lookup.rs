@@ -148,7 +148,7 @@ impl Run<'_> {
     /// The document of a node of JSON that has members.
     fn json(&self, item: &Item) -> Result<&Document, Failure> {
         let Item::Node(document, node) = item else { return Err(no_members(item)) };
-        let tree = self.frame.documents.get(usize::from(*document)).copied();
+        let tree = self.frame.document(*document);
         tree.filter(|tree| matches!(tree.shape(*node), Shape::Object | Shape::Array)).ok_or_else(|| no_members(item))
     }
 
@@ -240,7 +240,7 @@ mod tests {
             ("map:merge((), map {'duplicates': 'other'})", "FOJS0005"),
         ] {
             match run(formula) {
-                Err(Failure::Error { w3c: "static", problem }) => {
+                Err(Failure::Error { w3c, problem }) if w3c == "static" => {
                     assert!(problem.text.contains(expected), "{formula}: {problem}");
                 }
                 Err(Failure::Error { w3c, problem }) => assert_eq!(w3c, expected, "{formula}: {problem}"),
@@ -318,7 +318,7 @@ mod tests {
                 trace: None,
             };
             match formula.evaluate(&frame) {
-                Ok(value) => assert_eq!(value.text(&documents), expected, "{text}"),
+                Ok(value) => assert_eq!(value.text(&frame), expected, "{text}"),
                 Err(failure) => panic!("{text}: {failure}"),
             }
         }

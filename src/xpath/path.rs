@@ -10,7 +10,7 @@ use crate::document::{Document, Kind, NodeId};
 
 impl Run<'_> {
     pub(super) fn node_matches(&self, document: u16, node: NodeId, test: &NodeTest) -> bool {
-        let Some(tree) = self.frame.documents.get(usize::from(document)) else { return false };
+        let Some(tree) = self.frame.document(document) else { return false };
         match test {
             NodeTest::Any => true,
             NodeTest::Kind(kind) => tree.kind(node) == *kind,
@@ -88,7 +88,7 @@ impl Run<'_> {
             found.push(Item::Node(document, node));
             return Ok(());
         };
-        let Some(tree) = self.frame.documents.get(usize::from(document)) else { return Ok(()) };
+        let Some(tree) = self.frame.document(document) else { return Ok(()) };
         if step.axis == Axis::Attribute {
             for attribute in tree.attributes(node) {
                 if self.node_matches(document, attribute, &step.test) {
@@ -126,7 +126,7 @@ impl Run<'_> {
                 let text = format!("a path step needs nodes, not a value of type {}", item.type_name());
                 return Err((Failure::error("XPTY0019", text), op.span.start));
             };
-            let Some(tree) = self.frame.documents.get(usize::from(*document)).copied() else { continue };
+            let Some(tree) = self.frame.document(*document) else { continue };
             if step.predicates.is_empty() {
                 let visited = self.walk(tree, *document, *node, step, &mut |item| {
                     found.push(item);

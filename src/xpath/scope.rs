@@ -2,7 +2,10 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use super::static_type::{Class, Occurs, Spot, StaticType, TextType};
+use super::{
+    made::Made,
+    static_type::{Class, Occurs, Spot, StaticType, TextType},
+};
 use crate::document::{Document, Name, QName};
 
 /// A type of a [`SourceModel`].
@@ -48,17 +51,21 @@ pub trait SourceModel {
 /// The names that the name tests of a set of formulas use, numbered; one table per mapping.
 #[derive(Debug, Default, Clone)]
 pub struct Symbols {
-    names: Vec<QName>,
+    names: Arc<Vec<QName>>,
 }
 
 impl Symbols {
     /// The number of a name, made if new.
     pub(super) fn intern(&mut self, name: QName) -> u32 {
         let at = self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
-            self.names.push(name);
+            Arc::make_mut(&mut self.names).push(name);
             self.names.len() - 1
         });
         u32::try_from(at).unwrap_or(u32::MAX)
+    }
+
+    fn resolved(&self, document: &Document) -> Vec<Option<Name>> {
+        self.names.iter().map(|name| document.names().find(&name.namespace, &name.local)).collect()
     }
 
     /// The names, in number order: to intern them in a reader's name table beforehand.
@@ -68,27 +75,50 @@ impl Symbols {
     }
 }
 
-/// The numbers of [`Symbols`] resolved against some documents, so that a step matches by comparing integers.
-/// Make one per run of a mapping, when all its formulas are compiled: names numbered later match nothing.
-#[derive(Debug, Default, Clone)]
+/// The numbers of [`Symbols`] resolved against some documents, so that a step matches by comparing integers; and the
+/// documents that formulas make. Make one per run of a mapping, when all its formulas are compiled: names numbered later
+/// match nothing.
+#[derive(Debug, Default)]
 pub struct Binding {
+    symbols: Symbols,
     /// One vector per document.
     names: Vec<Vec<Option<Name>>>,
+    /// Their indexes follow those of the documents above.
+    made: Made,
 }
 
 impl Binding {
     /// Resolves every name once per document.
     #[must_use]
     pub fn new(symbols: &Symbols, documents: &[&Document]) -> Self {
-        let resolve = |document: &&Document| {
-            symbols.names.iter().map(|name| document.names().find(&name.namespace, &name.local)).collect()
-        };
-        Self { names: documents.iter().map(resolve).collect() }
+        let names = documents.iter().map(|document| symbols.resolved(document)).collect();
+        Self { symbols: symbols.clone(), names, made: Made::default() }
     }
 
     /// The document's number for a symbol; `None` when the document has no such name.
     pub(super) fn name(&self, document: u16, symbol: u32) -> Option<Name> {
-        self.names.get(usize::from(document))?.get(symbol as usize).copied().flatten()
+        let document = usize::from(document);
+        match self.names.get(document) {
+            Some(names) => names.get(symbol as usize).copied().flatten(),
+            None => self.made.name(document - self.names.len(), symbol),
+        }
+    }
+
+    /// Adds a document that a formula made; its index, or `None` when there are too many.
+    pub(super) fn add(&self, document: Document) -> Option<u16> {
+        let names = self.symbols.resolved(&document);
+        u16::try_from(self.names.len() + self.made.push(document, names)?).ok()
+    }
+
+    /// The documents that formulas made; their indexes follow those given, in this order.
+    #[must_use]
+    pub fn into_made(self) -> Vec<Document> {
+        self.made.into_documents()
+    }
+
+    /// A document that a formula made.
+    pub(super) fn made(&self, document: u16) -> Option<&Document> {
+        self.made.document(usize::from(document).checked_sub(self.names.len())?)
     }
 }
 

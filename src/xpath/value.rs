@@ -3,7 +3,6 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::{Failure, Frame, Item, string_of};
-use crate::document::Document;
 
 /// A sequence (XDM 3.1 §2.1). Cloning is cheap; items are read through [`Value::items`].
 #[derive(Clone, Debug, Default)]
@@ -92,17 +91,17 @@ impl Value {
 
     /// The string values of all items, joined by one space; borrowed when there is at most one.
     #[must_use]
-    pub fn text<'a>(&'a self, documents: &[&'a Document]) -> Cow<'a, str> {
+    pub fn text<'a>(&'a self, frame: &Frame<'a>) -> Cow<'a, str> {
         match self.items() {
             [] => Cow::Borrowed(""),
-            [one] => string_of(one, documents),
+            [one] => string_of(one, frame),
             many => {
                 let mut joined = String::new();
                 for (at, item) in many.iter().enumerate() {
                     if at > 0 {
                         joined.push(' ');
                     }
-                    joined.push_str(&string_of(item, documents));
+                    joined.push_str(&string_of(item, frame));
                 }
                 Cow::Owned(joined)
             }

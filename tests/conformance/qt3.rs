@@ -137,7 +137,7 @@ fn run_case(case: &Case, library: &Library) -> Verdict {
         Err(text) => return Verdict::Failed { group: "environment".into(), got: text },
     };
     match context.evaluate(&case.test) {
-        Ok(value) => match context.about(&value).check(&value, &case.expected) {
+        Ok((value, documents)) => match context.about(&value, documents).check(&value, &case.expected) {
             Ok(()) => Verdict::Passed,
             Err(got) => {
                 let kind = got.split([':', '(']).next().unwrap_or_default().trim().to_owned();
@@ -181,12 +181,14 @@ fn context(environment: &Environment, library: &Library) -> Result<Context, Stri
         }
     }
     for (name, select) in &environment.parameters {
-        let value = made.evaluate(select).map_err(|ended| format!("${name}: {}", ended.text))?;
+        let (value, documents) = made.evaluate(select).map_err(|ended| format!("${name}: {}", ended.text))?;
+        made.documents.extend(documents);
         made.names.push(name.clone());
         made.values.push(value);
     }
     if let Some(select) = &environment.context {
-        let value = made.evaluate(select).map_err(|ended| format!("the context item: {}", ended.text))?;
+        let (value, documents) = made.evaluate(select).map_err(|ended| format!("the context item: {}", ended.text))?;
+        made.documents.extend(documents);
         made.item = value.first().cloned();
     }
     Ok(made)

@@ -117,7 +117,14 @@ fn mobile_valid(text: &str) -> bool {
 fn id_card_valid(text: &str) -> bool {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     const CHECKS: &[u8; 11] = b"10X98765432";
+    /// The first two digits of the regions of GB/T 2260; from 91 on, permanent residents from abroad.
+    const REGIONS: [std::ops::RangeInclusive<u8>; 9] =
+        [11..=15, 21..=23, 31..=37, 41..=46, 50..=54, 61..=65, 71..=71, 81..=83, 91..=96];
     if text.len() != 18 || !text.is_ascii() || !is_digits(&text[..17]) {
+        return false;
+    }
+    let region: u8 = text[..2].parse().unwrap_or_default();
+    if !REGIONS.iter().any(|range| range.contains(&region)) {
         return false;
     }
     let born = (text[6..10].parse(), text[10..12].parse(), text[12..14].parse());
@@ -129,10 +136,11 @@ fn id_card_valid(text: &str) -> bool {
     text.as_bytes()[17] == CHECKS[(sum % 11) as usize]
 }
 
-/// GB 32100-2015: 18 characters, the last a check character modulo 31 with weights 3^i.
+/// GB 32100-2015: department and kind, six digits of the region, the organization's code, and a check character modulo 31
+/// with weights 3^i.
 fn uscc_valid(text: &str) -> bool {
     const ALPHABET: &str = "0123456789ABCDEFGHJKLMNPQRTUWXY";
-    if text.len() != 18 {
+    if text.len() != 18 || !text.is_ascii() || !is_digits(&text[2..8]) {
         return false;
     }
     let (mut sum, mut weight) = (0, 1);
@@ -170,7 +178,8 @@ fn vin_valid(text: &str) -> bool {
     char::from(text.as_bytes()[8]) == check
 }
 
-/// Province, letter, five characters, or six for new-energy vehicles (GA 36); special endings such as 学 count as one.
+/// Province, letter, five characters; special endings such as 学 count as one. New-energy vehicles have six: a letter, a
+/// character and four digits, or five digits and a letter (GA 36-2018).
 fn plate_valid(text: &str) -> bool {
     const PROVINCES: &str = "京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新";
     let mut chars = text.chars();
@@ -184,7 +193,68 @@ fn plate_valid(text: &str) -> bool {
         && start.iter().all(allowed)
         && match serial.len() {
             5 => allowed(end) || special(end),
-            6 => allowed(end) && (serial[0].is_ascii_uppercase() || end.is_ascii_uppercase()),
+            6 => {
+                let kind = |c: &char| matches!(c, 'A'..='H' | 'J' | 'K');
+                let digits = |all: &[char]| all.iter().all(char::is_ascii_digit);
+                (kind(&serial[0]) && allowed(&serial[1]) && digits(&serial[2..])) || (digits(start) && kind(end))
+            }
             _ => false,
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{compact, id_card_valid, mobile, mobile_valid, plate_valid, uscc_valid, vin_valid};
+
+    #[test]
+    fn check_digits_are_those_of_the_standards() {
+        // the examples of GB 11643-1999
+        for text in ["11010519491231002X", "440524188001010014"] {
+            assert!(id_card_valid(text), "{text}");
+        }
+        for text in ["110105194912310021", "11010519491331002X", "99010519491231002X", "1101051949123100２X", ""] {
+            assert!(!id_card_valid(text), "{text}");
+        }
+        // the example of GB 32100-2015
+        assert!(uscc_valid("91350100M000100Y43"));
+        for text in ["91350100M000100Y44", "91350100M000100I43", "9135O100M000100Y43", "91350100M000100Y4"] {
+            assert!(!uscc_valid(text), "{text}");
+        }
+        // every character of these is 1, and a check character X
+        for text in ["11111111111111111", "1M8GDM9AXKP042788", "5GZCZ43D13S812715"] {
+            assert!(vin_valid(text), "{text}");
+        }
+        for text in ["1M8GDM9A1KP042788", "1M8GDM9AXKP04278", "IM8GDM9AXKP042788", "1M8GDM9AXKP04278Q"] {
+            assert!(!vin_valid(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn any_wrong_character_is_found() {
+        let changed = |text: &str, valid: fn(&str) -> bool| {
+            for (at, old) in text.char_indices() {
+                let new = if old == '1' { "2" } else { "1" };
+                let other = format!("{}{new}{}", &text[..at], &text[at + 1..]);
+                assert!(!valid(&other), "{other}");
+            }
+        };
+        changed("11010519491231002X", id_card_valid);
+        changed("91350100M000100Y43", uscc_valid);
+    }
+
+    #[test]
+    fn plates_and_mobile_numbers_have_their_forms() {
+        for text in ["京A12345", "京AD12345", "粤B12345D", "粤Z1234港", "京A1234学", "沪AF0A123", "苏AAB1234"]
+        {
+            let valid = plate_valid(&compact(text));
+            assert_eq!(valid, text != "沪AF0A123", "{text}");
+        }
+        for text in ["A12345", "京A1234", "京AI2345", "京AL12345", "京A123456", "京1A2345"] {
+            assert!(!plate_valid(text), "{text}");
+        }
+        for text in ["+86 138-0000-0000", "0086 13800000000", "１３８００００００００", "8613800000000"] {
+            assert_eq!(mobile(text), "13800000000", "{text}");
+        }
+        assert!(mobile_valid("19912345678") && !mobile_valid("12912345678") && !mobile_valid("1381234567"));
+    }
 }

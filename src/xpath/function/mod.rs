@@ -4,13 +4,22 @@
 
 mod aggregate;
 mod array;
+mod collation;
 mod date;
 mod date_format;
 pub(super) mod date_picture;
+mod diagnostic;
+mod equality;
+mod format;
+mod format_integer;
 mod identity;
 mod ietf_date;
 mod integration;
+mod json;
+mod json_text;
 mod map;
+mod markup;
+mod matching;
 mod math;
 mod node;
 pub(super) mod number_picture;
@@ -19,7 +28,11 @@ mod numeric;
 pub(super) mod pattern;
 mod qname;
 mod sequence;
+mod serialize;
 mod string;
+#[cfg(test)]
+mod tests;
+mod uri;
 mod words;
 
 use std::{borrow::Cow, sync::Arc};
@@ -72,23 +85,32 @@ pub(super) enum Yields {
     Other,
 }
 
+/// The tables, each with what its functions are about.
+pub const GROUPS: &[(&str, &[Function])] = &[
+    ("Texts", string::TABLE),
+    ("Regular expressions", matching::TABLE),
+    ("URIs", uri::TABLE),
+    ("Numbers", numeric::TABLE),
+    ("Mathematics", math::TABLE),
+    ("Numbers as text", format::TABLE),
+    ("Sequences and conditions", sequence::TABLE),
+    ("Aggregates", aggregate::TABLE),
+    ("Comparing and sorting", equality::TABLE),
+    ("Nodes", node::TABLE),
+    ("Names", qname::TABLE),
+    ("Maps", map::TABLE),
+    ("Arrays", array::TABLE),
+    ("XML as text", markup::TABLE),
+    ("JSON", json::TABLE),
+    ("Errors and the context", diagnostic::TABLE),
+    ("Dates, times and durations", date::TABLE),
+    ("Codes, cross references and the message", integration::TABLE),
+    ("Numbers of persons, companies and vehicles", identity::TABLE),
+];
+
 /// Every function, table by table.
 pub fn functions() -> impl Iterator<Item = &'static Function> {
-    let tables = [
-        string::TABLE,
-        numeric::TABLE,
-        math::TABLE,
-        sequence::TABLE,
-        aggregate::TABLE,
-        node::TABLE,
-        qname::TABLE,
-        date::TABLE,
-        map::TABLE,
-        array::TABLE,
-        integration::TABLE,
-        identity::TABLE,
-    ];
-    tables.into_iter().flatten()
+    GROUPS.iter().flat_map(|(_, table)| *table)
 }
 
 pub(super) fn find(name: &str) -> Option<&'static Function> {

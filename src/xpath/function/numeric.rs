@@ -1,12 +1,11 @@
 //! Functions on numbers (F&O 3.1 §4).
 
-use super::{Call, Function, Yields::Other, number_picture::NumberPicture, string};
+use super::{Call, Function, Yields::Other};
 use crate::{
     document::Decimal,
     xpath::{
         Failure, Item, Value,
         cast::{AtomicType, cast},
-        operate::Number,
     },
 };
 
@@ -76,27 +75,6 @@ pub(super) const TABLE: &[Function] = &[
             let places = places(call)?;
             let even = |value| rounded(value, places, Decimal::round_half_to_even);
             mapped(call, |value| value.round_half_to_even(places), even)
-        },
-    },
-    Function {
-        name: "format-number",
-        arity: (2, 2),
-        signature: "format-number($value as xs:numeric?, $picture as xs:string) as xs:string",
-        doc: "The number written after a picture: `0` a digit, `#` a digit if needed, `,` groups, `.` the point, `%`.",
-        examples: &[
-            ("format-number(1234.5, '#,##0.00')", "1,234.50"),
-            ("format-number(0.13, '0%')", "13%"),
-            ("format-number(-5, '0.0;(0.0)')", "(5.0)"),
-            ("format-number(7, '000')", "007"),
-        ],
-        yields: Other,
-        call: |call| {
-            let picture = NumberPicture::parse(&call.string(1)?)?;
-            string(match call.number(0)? {
-                None => "NaN".to_owned(),
-                Some(Number::Integer(value) | Number::Decimal(value)) => picture.format(value)?,
-                Some(number) => picture.format_double(number.to_f64())?,
-            })
         },
     },
 ];

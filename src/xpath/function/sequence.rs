@@ -5,7 +5,10 @@ use std::{cmp::Ordering, collections::HashSet};
 use super::{
     Call, Function,
     Yields::{First, Other},
-    boolean, integer,
+    boolean,
+    collation::Collation,
+    equality::atoms_equal,
+    integer,
 };
 use crate::xpath::{
     Failure, Item, Value,
@@ -78,28 +81,35 @@ pub(super) const TABLE: &[Function] = &[
     },
     Function {
         name: "distinct-values",
-        arity: (1, 1),
-        signature: "distinct-values($values as xs:anyAtomicType*) as xs:anyAtomicType*",
+        arity: (1, 2),
+        signature: "distinct-values($values as xs:anyAtomicType*, $collation as xs:string) as xs:anyAtomicType*",
         doc: "The different values, in the order they first appear.",
         examples: &[("distinct-values((1, 'a', 1.0, 'a'))", "1 a")],
         yields: Other,
         call: |call| {
+            let collation = Collation::of(call, 1)?;
             let mut seen = HashSet::new();
-            let first = |item: &&Item| seen.insert(equality_key(call.frame, item));
+            let first = |item: &&Item| seen.insert(collation.key(equality_key(call.frame, item).into()).into_owned());
             Ok(call.items(0).iter().filter(first).map(|item| call.frame.atomize_item(item)).collect())
         },
     },
     Function {
         name: "index-of",
-        arity: (2, 2),
-        signature: "index-of($values as xs:anyAtomicType*, $wanted as xs:anyAtomicType) as xs:integer*",
+        arity: (2, 3),
+        signature: "index-of($values as xs:anyAtomicType*, $wanted as xs:anyAtomicType, $collation as xs:string) as xs:integer*",
         doc: "The positions of the items equal to a value.",
         examples: &[("index-of((10, 20, 10), 10)", "1 3")],
         yields: Other,
         call: |call| {
             let wanted =
                 call.optional(1)?.ok_or_else(|| Failure::error("XPTY0004", "index-of needs the value to look for"))?;
-            let equal = |item: &Item| matches!(compare(call.frame, item, wanted), Ok(Some(Ordering::Equal)));
+            let collation = Collation::of(call, 2)?;
+            let untyped = |item: &Item| matches!(item, Item::Node(..) | Item::Untyped(_));
+            let equal = |item: &Item| {
+                atoms_equal(call.frame, collation, item, wanted)
+                    || (untyped(item) != untyped(wanted)
+                        && matches!(compare(call.frame, item, wanted), Ok(Some(Ordering::Equal))))
+            };
             let found = call.items(0).iter().enumerate().filter(|(_, item)| equal(item));
             Ok(found.map(|(index, _)| Item::integer(index + 1)).collect())
         },

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::{Call, Function, MANY, Yields::Other, boolean, integer, pattern::Pattern, string};
+use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
+
+use super::{Call, Function, MANY, Yields::Other, boolean, collation::Collation, integer, string};
 use crate::{
     document::Decimal,
-    xpath::{Failure, Item, Value, operate},
+    xpath::{BinaryKind, Failure, Item, Value, operate},
 };
 
 pub(super) const TABLE: &[Function] = &[
@@ -18,6 +20,7 @@ pub(super) const TABLE: &[Function] = &[
         yields: Other,
         call: |call| match call.or_context(0)? {
             None => string(""),
+            Some(Item::Map(_) | Item::Array(_)) => Err(Failure::error("FOTY0014", "a map or an array has no text")),
             Some(item) => string(&*call.frame.text_of(item)),
         },
     },
@@ -39,7 +42,7 @@ pub(super) const TABLE: &[Function] = &[
     Function {
         name: "string-join",
         arity: (1, 2),
-        signature: "string-join($values as item()*, $separator as xs:string := '') as xs:string",
+        signature: "string-join($values as xs:anyAtomicType*, $separator as xs:string := '') as xs:string",
         doc: "The texts of all items, with a separator between them.",
         examples: &[("string-join(('a', 'b', 'c'), ', ')", "a, b, c"), ("string-join(1 to 3)", "123")],
         yields: Other,
@@ -87,7 +90,7 @@ pub(super) const TABLE: &[Function] = &[
             } else {
                 call.or_context(0)?.map(|item| call.frame.text_of(item)).unwrap_or_default()
             };
-            let words: Vec<&str> = text.split([' ', '\t', '\n', '\r']).filter(|word| !word.is_empty()).collect();
+            let words: Vec<&str> = text.split(SPACE).filter(|word| !word.is_empty()).collect();
             string(words.join(" "))
         },
     },
@@ -129,102 +132,123 @@ pub(super) const TABLE: &[Function] = &[
     },
     Function {
         name: "contains",
-        arity: (2, 2),
-        signature: "contains($text as xs:string?, $part as xs:string?) as xs:boolean",
+        arity: (2, 3),
+        signature: "contains($text as xs:string?, $part as xs:string?, $collation as xs:string) as xs:boolean",
         doc: "Whether the text contains the part.",
         examples: &[("contains('tattoo', 'too')", "true")],
         yields: Other,
-        call: |call| boolean(call.string(0)?.contains(&*call.string(1)?)),
+        call: |call| with_part(call, |text, part| boolean(text.contains(part))),
     },
     Function {
         name: "starts-with",
-        arity: (2, 2),
-        signature: "starts-with($text as xs:string?, $part as xs:string?) as xs:boolean",
+        arity: (2, 3),
+        signature: "starts-with($text as xs:string?, $part as xs:string?, $collation as xs:string) as xs:boolean",
         doc: "Whether the text begins with the part.",
         examples: &[("starts-with('SO-2013', 'SO-')", "true")],
         yields: Other,
-        call: |call| boolean(call.string(0)?.starts_with(&*call.string(1)?)),
+        call: |call| with_part(call, |text, part| boolean(text.starts_with(part))),
     },
     Function {
         name: "ends-with",
-        arity: (2, 2),
-        signature: "ends-with($text as xs:string?, $part as xs:string?) as xs:boolean",
+        arity: (2, 3),
+        signature: "ends-with($text as xs:string?, $part as xs:string?, $collation as xs:string) as xs:boolean",
         doc: "Whether the text ends with the part.",
         examples: &[("ends-with('tattoo', 'too')", "true")],
         yields: Other,
-        call: |call| boolean(call.string(0)?.ends_with(&*call.string(1)?)),
+        call: |call| with_part(call, |text, part| boolean(text.ends_with(part))),
     },
     Function {
         name: "substring-before",
-        arity: (2, 2),
-        signature: "substring-before($text as xs:string?, $part as xs:string?) as xs:string",
+        arity: (2, 3),
+        signature: "substring-before($text as xs:string?, $part as xs:string?, $collation as xs:string) as xs:string",
         doc: "What stands before the first occurrence of the part; nothing when there is none.",
         examples: &[("substring-before('C-01', '-')", "C"), ("substring-before('C01', '-')", "")],
         yields: Other,
         call: |call| {
-            let (text, part) = (call.string(0)?, call.string(1)?);
-            string(text.find(&*part).map_or("", |at| &text[..at]))
+            let whole = call.string(0)?;
+            with_part(call, |text, part| string(text.find(part).map_or("", |at| &whole[..at])))
         },
     },
     Function {
         name: "substring-after",
-        arity: (2, 2),
-        signature: "substring-after($text as xs:string?, $part as xs:string?) as xs:string",
+        arity: (2, 3),
+        signature: "substring-after($text as xs:string?, $part as xs:string?, $collation as xs:string) as xs:string",
         doc: "What stands after the first occurrence of the part; nothing when there is none.",
         examples: &[("substring-after('C-01', '-')", "01")],
         yields: Other,
         call: |call| {
-            let (text, part) = (call.string(0)?, call.string(1)?);
-            string(text.find(&*part).map_or("", |at| &text[at + part.len()..]))
+            let whole = call.string(0)?;
+            with_part(call, |text, part| string(text.find(part).map_or("", |at| &whole[at + part.len()..])))
         },
     },
     Function {
-        name: "matches",
+        name: "contains-token",
         arity: (2, 3),
-        signature: "matches($text as xs:string?, $pattern as xs:string, $flags as xs:string) as xs:boolean",
-        doc: "Whether a part of the text matches a regular expression.",
-        examples: &[("matches('SO-2013', '^SO-\\d+$')", "true"), ("matches('abc', 'B', 'i')", "true")],
-        yields: Other,
-        call: |call| boolean(with_pattern(call, 2)?.regex.is_match(&call.string(0)?)),
-    },
-    Function {
-        name: "replace",
-        arity: (3, 4),
-        signature: "replace($text as xs:string?, $pattern as xs:string, $by as xs:string, $flags as xs:string) as xs:string",
-        doc: "The text with every match of a regular expression replaced; `$1` is the first group.",
-        examples: &[("replace('20130618', '^(\\d{4})(\\d\\d)(\\d\\d)$', '$1-$2-$3')", "2013-06-18")],
+        signature: "contains-token($texts as xs:string*, $token as xs:string, $collation as xs:string) as xs:boolean",
+        doc: "Whether a word of the texts is the token; white space around the token does not count.",
+        examples: &[
+            ("contains-token('red green blue', ' green ')", "true"),
+            ("contains-token('reddish', 'red')", "false"),
+        ],
         yields: Other,
         call: |call| {
-            let pattern = with_pattern(call, 3)?;
-            not_empty(&pattern)?;
-            let by = pattern.replacement(&call.string(2)?)?;
-            let text = call.string(0)?;
-            // every character may be replaced; groups repeat at most the whole text
-            let groups = 1 + by.matches('$').count() * text.len() / 64;
-            call.frame.budget.take_text(text.len().saturating_mul(by.len() + groups))?;
-            string(&*pattern.regex.replace_all(&text, by.as_str()))
+            let collation = Collation::of(call, 2)?;
+            let token = collation.text(call, 1)?;
+            let token = token.trim_matches(SPACE);
+            let has = |text: Cow<'_, str>| collation.key(text).split(SPACE).any(|word| word == token);
+            boolean(!token.is_empty() && call.items(0).iter().any(|item| has(call.frame.text_of(item))))
         },
     },
     Function {
-        name: "tokenize",
-        arity: (1, 3),
-        signature: "tokenize($text as xs:string?, $pattern as xs:string, $flags as xs:string) as xs:string*",
-        doc: "The parts between the matches of a regular expression; without one, the words.",
-        examples: &[("string-join(tokenize('a, b,c', ',\\s*'), '|')", "a|b|c"), ("count(tokenize(' a  b '))", "2")],
+        name: "compare",
+        arity: (2, 3),
+        signature: "compare($text1 as xs:string?, $text2 as xs:string?, $collation as xs:string) as xs:integer?",
+        doc: "-1, 0 or 1: whether the first text comes before the second, is equal, or comes after it, by code point.",
+        examples: &[("compare('A1', 'A2')", "-1"), ("compare('a', 'a')", "0"), ("compare('a', ())", "")],
         yields: Other,
         call: |call| {
-            let text = call.string(0)?;
-            if !call.has(1) {
-                let words = text.split([' ', '\t', '\n', '\r']).filter(|word| !word.is_empty());
-                return Ok(words.map(Item::string).collect());
-            }
-            let pattern = with_pattern(call, 2)?;
-            not_empty(&pattern)?;
-            if text.is_empty() {
+            let collation = Collation::of(call, 2)?;
+            let (Some(a), Some(b)) = (call.optional_string(0)?, call.optional_string(1)?) else {
                 return Ok(Value::Empty);
-            }
-            Ok(pattern.regex.split(&text).map(Item::string).collect())
+            };
+            Ok(Item::Integer(Decimal::from(collation.key(a).cmp(&collation.key(b)) as i64)).into())
         },
+    },
+    Function {
+        name: "codepoint-equal",
+        arity: (2, 2),
+        signature: "codepoint-equal($text1 as xs:string?, $text2 as xs:string?) as xs:boolean?",
+        doc: "Whether two texts have the same characters; nothing when one is absent.",
+        examples: &[("codepoint-equal('abc', 'abc')", "true"), ("codepoint-equal('abc', ())", "")],
+        yields: Other,
+        call: |call| match (call.optional_string(0)?, call.optional_string(1)?) {
+            (Some(a), Some(b)) => boolean(a == b),
+            _ => Ok(Value::Empty),
+        },
+    },
+    Function {
+        name: "collation-key",
+        arity: (1, 2),
+        signature: "collation-key($text as xs:string, $collation as xs:string) as xs:base64Binary",
+        doc: "A key that is equal for texts a collation takes for equal, and that sorts as they do.",
+        examples: &[("string(collation-key('abc'))", "YWJj")],
+        yields: Other,
+        call: |call| {
+            let key = Collation::of(call, 1)?.text(call, 0)?;
+            Ok(Item::Binary(BinaryKind::Base64, key.as_bytes().into()).into())
+        },
+    },
+    Function {
+        name: "normalize-unicode",
+        arity: (1, 2),
+        signature: "normalize-unicode($text as xs:string?, $form as xs:string := 'NFC') as xs:string",
+        doc: "The text in a Unicode normalization form: NFC, NFD, NFKC or NFKD; an empty form leaves it as it is.",
+        examples: &[
+            ("normalize-unicode('１２Ａ', 'NFKC')", "12A"),
+            ("string-length(normalize-unicode('é', 'NFD'))", "2"),
+        ],
+        yields: Other,
+        call: normalize_unicode,
     },
     Function {
         name: "string-to-codepoints",
@@ -251,7 +275,9 @@ pub(super) const TABLE: &[Function] = &[
                     operate::Number::Integer(value) => value.to_i64(),
                     _ => None,
                 };
-                let found = number.and_then(|number| u32::try_from(number).ok()).and_then(char::from_u32);
+                let allowed = |c: &char| !matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');
+                let found =
+                    number.and_then(|number| u32::try_from(number).ok()).and_then(char::from_u32).filter(allowed);
                 text.push(found.ok_or_else(|| Failure::error("FOCH0001", "there is no such character"))?);
             }
             string(text)
@@ -275,16 +301,31 @@ fn substring(call: &Call<'_>) -> Result<Value, Failure> {
     string(text.chars().enumerate().filter(|(index, _)| inside(*index)).map(|(_, c)| c).collect::<String>())
 }
 
-fn with_pattern<'a>(call: &Call<'a>, flags: usize) -> Result<Cow<'a, Pattern>, Failure> {
-    match call.pattern {
-        Some(pattern) => Ok(Cow::Borrowed(pattern)),
-        None => Pattern::compile(&call.string(1)?, &call.string(flags)?).map(Cow::Owned),
+/// White space of XML.
+pub(super) const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// Calls with text and part as the collation compares them.
+fn with_part<T>(call: &Call<'_>, then: impl FnOnce(&str, &str) -> Result<T, Failure>) -> Result<T, Failure> {
+    if !call.has(2) {
+        return then(&call.string(0)?, &call.string(1)?);
     }
+    let collation = Collation::of(call, 2)?;
+    then(&collation.text(call, 0)?, &collation.text(call, 1)?)
 }
 
-fn not_empty(pattern: &Pattern) -> Result<(), Failure> {
-    if pattern.regex.is_match("") {
-        return Err(Failure::error("FORX0003", "the pattern matches the empty string"));
-    }
-    Ok(())
+fn normalize_unicode(call: &Call<'_>) -> Result<Value, Failure> {
+    let (text, form) = (call.string(0)?, if call.has(1) { call.string(1)? } else { "NFC".into() });
+    string(&*match form.trim_matches(SPACE).to_uppercase().as_str() {
+        "" => text,
+        "NFC" => ComposingNormalizerBorrowed::new_nfc().normalize(&text),
+        "NFKC" => ComposingNormalizerBorrowed::new_nfkc().normalize(&text),
+        "NFD" => DecomposingNormalizerBorrowed::new_nfd().normalize(&text),
+        "NFKD" => DecomposingNormalizerBorrowed::new_nfkd().normalize(&text),
+        other => {
+            return Err(Failure::error(
+                "FOCH0003",
+                format!("there is no normalization form `{other}`; known are NFC, NFD, NFKC and NFKD"),
+            ));
+        }
+    })
 }

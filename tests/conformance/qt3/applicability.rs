@@ -176,7 +176,7 @@ fn needs(on: &Dependency) -> Option<String> {
             matches!(form, "NFC" | "NFD" | "NFKC" | "NFKD") && !UNKNOWN.functions.contains_key("normalize-unicode")
         }
         ("unicode-version", _) => false,
-        ("format-integer-sequence", _) => false,
+        ("format-integer-sequence", sign) => "①⑴⒈Αα١".contains(sign),
         _ => false,
     };
     let lack = if on.satisfied { "" } else { "the lack of " };
@@ -270,6 +270,9 @@ fn lacking(text: &str, namespaces: &[(String, String)]) -> Option<String> {
     let function_item = || Some("feature: higherOrderFunctions".to_owned());
     for (at, word) in words.iter().enumerate() {
         match word {
+            Word::Literal(text) if has_back_reference(text) && is_matching(&words) => {
+                return Some("regular expressions with back-references".to_owned());
+            }
             Word::Literal(text) if is_other_collation(text) => {
                 return Some("collation other than codepoint".to_owned());
             }
@@ -318,8 +321,30 @@ fn lacking(text: &str, namespaces: &[(String, String)]) -> Option<String> {
     None
 }
 
+/// Whether a pattern refers back to a group.
+fn has_back_reference(pattern: &str) -> bool {
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        if letter == '\\' && letters.next().is_some_and(|escaped| matches!(escaped, '1'..='9')) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether an expression uses patterns.
+fn is_matching(words: &[Word]) -> bool {
+    let uses = |name: &str| {
+        let local = name.rsplit(':').next().unwrap_or_default();
+        matches!(local, "matches" | "replace" | "tokenize" | "analyze-string")
+    };
+    words.iter().any(|word| matches!(word, Word::Name(name) if uses(name)))
+}
+
 fn is_other_collation(text: &str) -> bool {
-    text.contains("/collation") && !text.ends_with("/collation/codepoint")
+    text.contains("/collation")
+        && !text.ends_with("/collation/codepoint")
+        && !text.ends_with("/collation/html-ascii-case-insensitive")
 }
 
 /// A name's namespace and local part; one without prefix as a function's.

@@ -31,7 +31,7 @@ pub(super) const TABLE: &[Function] = &[
         call: |call| {
             let Some(options) = Options::of(call, false)? else { return Ok(Value::Empty) };
             let Some(json) = read(call, &options)? else { return Ok(Value::Empty) };
-            value_of(call, json, &options)
+            value_of(json, &options)
         },
     },
     Function {
@@ -47,7 +47,7 @@ pub(super) const TABLE: &[Function] = &[
             let mut builder = Builder::default();
             builder.names().prefer_prefix(FUNCTIONS, "");
             let names = Names::of(&mut builder);
-            element(call, &mut builder, &names, json, None, &options)?;
+            element(&mut builder, &names, json, None, &options)?;
             Ok(Item::Node(call.frame.add_document(builder.finish())?, NodeId::ROOT).into())
         },
     },
@@ -173,20 +173,20 @@ fn members(members: Vec<(String, Json)>, options: &Options) -> Result<Vec<(Strin
     Ok(kept)
 }
 
-fn value_of(call: &Call<'_>, json: Json, options: &Options) -> Result<Value, Failure> {
+fn value_of(json: Json, options: &Options) -> Result<Value, Failure> {
     Ok(match json {
         Json::Null => Value::Empty,
         Json::Boolean(value) => value.into(),
         Json::Number(text) => Item::Double(text.parse().unwrap_or(f64::NAN)).into(),
         Json::String(text) => Item::string(text).into(),
         Json::Array(all) => {
-            let members: Result<Vec<_>, _> = all.into_iter().map(|one| value_of(call, one, options)).collect();
+            let members: Result<Vec<_>, _> = all.into_iter().map(|one| value_of(one, options)).collect();
             Item::Array(Arc::new(members?)).into()
         }
         Json::Object(all) => {
             let mut map = Map::default();
             for (key, value) in members(all, options)? {
-                map.put(Item::string(key), value_of(call, value, options)?);
+                map.put(Item::string(key), value_of(value, options)?);
             }
             Item::Map(Arc::new(map)).into()
         }
@@ -224,7 +224,6 @@ impl Names {
 }
 
 fn element(
-    call: &Call<'_>,
     builder: &mut Builder,
     names: &Names,
     json: Json,
@@ -264,12 +263,12 @@ fn element(
         }
         Json::Array(all) => {
             for one in all {
-                element(call, builder, names, one, None, options)?;
+                element(builder, names, one, None, options)?;
             }
         }
         Json::Object(all) => {
             for (key, value) in members(all, options)? {
-                element(call, builder, names, value, Some(&key), options)?;
+                element(builder, names, value, Some(&key), options)?;
             }
         }
     }

@@ -324,7 +324,7 @@ fn in_scope(tree: &Document, node: NodeId) -> Vec<(&str, &str)> {
     known.extend(tree.names().prefixes().filter(|(_, namespace)| *namespace != XML));
     let plain = tree.qname(node).is_some_and(|name| name.namespace.is_empty());
     // an element in no namespace shows that no default namespace holds for it
-    known.retain(|(prefix, namespace)| !namespace.is_empty() && !(plain && prefix.is_empty()));
+    known.retain(|(prefix, namespace)| !namespace.is_empty() && (!plain || !prefix.is_empty()));
     known
 }
 

@@ -93,10 +93,11 @@ pub(super) fn serialize(call: &Call<'_>) -> Result<Value, Failure> {
     match call.optional(1)? {
         None => {}
         Some(Item::Map(map)) => parameters.read_map(call, map)?,
-        Some(Item::Node(document, node)) => match call.frame.document(*document) {
-            Some(tree) => parameters.read_element(tree, *node)?,
-            None => {}
-        },
+        Some(Item::Node(document, node)) => {
+            if let Some(tree) = call.frame.document(*document) {
+                parameters.read_element(tree, *node)?;
+            }
+        }
         Some(_) => return Err(Failure::error("XPTY0004", "the parameters of serialize are a map or an element")),
     }
     let writer = Writer { call, parameters: &parameters };

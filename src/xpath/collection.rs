@@ -137,19 +137,33 @@ pub(super) fn atomized(value: Value) -> Result<Value, Failure> {
         return Ok(value);
     }
     let mut flat = Vec::new();
-    flatten(&value, &mut flat);
+    if !flatten(&value, &mut flat) {
+        return Err(Failure::Budget);
+    }
     match flat.iter().any(collection) {
         true => Err(Failure::error("FOTY0013", "a map has no value of its own; take its entries with `?`")),
         false => Ok(flat.into()),
     }
 }
 
-/// Adds the items of a value, arrays replaced by their members at every depth.
-pub(super) fn flatten(value: &Value, flat: &mut Vec<Item>) {
-    for item in value.items() {
-        match item {
-            Item::Array(members) => members.iter().for_each(|member| flatten(member, flat)),
-            other => flat.push(other.clone()),
-        }
+/// Members and items that flattening looks at: arrays that share their members are small, and endless when flat.
+const FLAT: usize = 1 << 20;
+
+/// Adds the items of a value, arrays replaced by their members at every depth; false when there are too many.
+pub(super) fn flatten(value: &Value, flat: &mut Vec<Item>) -> bool {
+    fn add(value: &Value, flat: &mut Vec<Item>, left: &mut usize) -> bool {
+        value.items().iter().all(|item| {
+            let Some(rest) = left.checked_sub(1) else { return false };
+            *left = rest;
+            match item {
+                Item::Array(members) => members.iter().all(|member| add(member, flat, left)),
+                other => {
+                    flat.push(other.clone());
+                    true
+                }
+            }
+        })
     }
+    let mut left = FLAT;
+    add(value, flat, &mut left)
 }

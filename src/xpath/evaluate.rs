@@ -114,7 +114,14 @@ impl Run<'_> {
         focus: Focus<'_>,
         span: Span,
     ) -> Evaluated<Value> {
-        let (left, right) = (self.atom(left, focus)?, self.atom(right, focus)?);
+        let left = self.atom(left, focus)?;
+        if let OpKind::Range(from, to) = &right.kind
+            && let Some(numbers) = exact_numbers(&left)
+        {
+            let Some((from, to)) = self.bounds(from, to, focus, right.span)? else { return Ok(false.into()) };
+            return Ok(numbers.iter().any(|number| compared_with_range(by, *number, from, to)).into());
+        }
+        let right = self.atom(right, focus)?;
         Ok(general_comparison(self.frame, by, &left, &right).map_err(|failure| (failure, span.start))?.into())
     }
 
@@ -343,19 +350,23 @@ impl Run<'_> {
 
     fn range(&mut self, from: &Op, to: &Op, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
         let at = |failure: Failure| (failure, span.start);
-        let (from, to) = (self.atom(from, focus)?, self.atom(to, focus)?);
-        if from.is_empty() || to.is_empty() {
-            return Ok(Value::Empty);
-        }
-        let (from, to) = (self.bound_of_range(&from).map_err(at)?, self.bound_of_range(&to).map_err(at)?);
-        if from > to {
-            return Ok(Value::Empty);
-        }
+        let Some((from, to)) = self.bounds(from, to, focus, span)? else { return Ok(Value::Empty) };
         let last = to.subtract(from).ok().and_then(Decimal::to_i64).ok_or_else(|| at(Failure::Budget))?;
         self.frame.budget.take_items(usize::try_from(last).unwrap_or(usize::MAX).saturating_add(1)).map_err(at)?;
         let items: Result<Vec<Item>, _> =
             (0..=last).map(|step| from.add(Decimal::from(step)).map(Item::Integer)).collect();
         Ok(items.map_err(|error| at(decimal_failure(error)))?.into())
+    }
+
+    /// The first and the last integer of a range; none of an empty one.
+    fn bounds(&mut self, from: &Op, to: &Op, focus: Focus<'_>, span: Span) -> Evaluated<Option<(Decimal, Decimal)>> {
+        let at = |failure: Failure| (failure, span.start);
+        let (from, to) = (self.atom(from, focus)?, self.atom(to, focus)?);
+        if from.is_empty() || to.is_empty() {
+            return Ok(None);
+        }
+        let (from, to) = (self.bound_of_range(&from).map_err(at)?, self.bound_of_range(&to).map_err(at)?);
+        Ok((from <= to).then_some((from, to)))
     }
 
     fn bound_of_range(&self, value: &Value) -> Result<Decimal, Failure> {
@@ -429,6 +440,27 @@ pub(super) fn only(value: &Value) -> Result<&Item, Failure> {
         Value::Many(items) => {
             Err(Failure::error("XPTY0004", format!("one value is needed here, not a sequence of {}", items.len())))
         }
+    }
+}
+
+/// The items as decimals, when all are integers or decimals.
+fn exact_numbers(value: &Value) -> Option<Vec<Decimal>> {
+    let exact = |item: &Item| match item.base() {
+        Item::Integer(value) | Item::Decimal(value) => Some(*value),
+        _ => None,
+    };
+    value.items().iter().map(exact).collect()
+}
+
+/// Whether a number compares so with any integer from one to another, none of which is made.
+fn compared_with_range(by: Comparison, number: Decimal, from: Decimal, to: Decimal) -> bool {
+    match by {
+        Comparison::Equal => number.is_integer() && from <= number && number <= to,
+        Comparison::NotEqual => from < to || number != from,
+        Comparison::Less => number < to,
+        Comparison::LessOrEqual => number <= to,
+        Comparison::Greater => number > from,
+        Comparison::GreaterOrEqual => number >= from,
     }
 }
 

@@ -342,6 +342,14 @@ fn comparisons_take_untyped_text_as_the_other_sides_type() {
         ("xs:date('2013-06-18') = Order/Date", "true"),
         ("'a' lt 'b'", "true"),
         ("1 = (3, 2, 1)", "true"),
+        ("3 = 1 to 3", "true"),
+        ("(0, 4) = 1 to 3", "false"),
+        ("2.5 = 1 to 3", "false"),
+        ("2 != 2 to 2", "false"),
+        ("3 < 1 to 3", "false"),
+        ("1 > 1 to 3", "false"),
+        ("1 = 3 to 1", "false"),
+        ("7 = 1 to 99999999999", "true"),
         ("1.10 eq 1.1", "true"),
         ("xs:double('NaN') = xs:double('NaN')", "false"),
         ("true() and not(false())", "true"),
@@ -503,6 +511,8 @@ fn a_loop_without_end_in_sight_runs_out_of_budget() {
     assert_eq!(run("count(1 to 99999999999)"), Err(Failure::Budget));
     let doubling = (0..24).fold("'xxxxxxxx'".to_owned(), |text, _| format!("({text} ! concat(., .))"));
     assert_eq!(run(&doubling), Err(Failure::Budget));
+    let shared = format!("let $a := [[], 1]{} return data($a)", ", $a := [$a, $a]".repeat(50));
+    assert_eq!(run(&shared), Err(Failure::Budget));
     let text = "string-join((1 to 1000) ! 'abcdefgh')";
     assert_eq!(run(&format!("replace({text}, '.', {text})")), Err(Failure::Budget));
 }

@@ -159,7 +159,9 @@ pub(super) const TABLE: &[Function] = &[
         yields: Other,
         call: |call| {
             let mut items = Vec::new();
-            flatten(call.value(0), &mut items);
+            if !flatten(call.value(0), &mut items) {
+                return Err(Failure::Budget);
+            }
             call.frame.budget.take_items(items.len())?;
             Ok(items.into())
         },

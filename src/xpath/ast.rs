@@ -1,6 +1,6 @@
 //! The syntax tree: what was written, with spans, before names mean anything.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use crate::document::Decimal;
 
@@ -34,8 +34,8 @@ impl Lexical {
     }
 }
 
-impl std::fmt::Display for Lexical {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Lexical {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain(local) => f.write_str(local),
             Self::Prefixed(prefix, local) => write!(f, "{prefix}:{local}"),
@@ -160,6 +160,70 @@ pub(super) enum ItemTest {
     Array(Option<Box<SequenceType>>),
     /// `function(*)`, or the types of the parameters and of the result.
     Function(Option<(Vec<SequenceType>, Box<SequenceType>)>),
+}
+
+/// As it is written.
+impl fmt::Display for SequenceType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(item) = &self.item else { return f.write_str("empty-sequence()") };
+        let sign = match self.occurrence {
+            Occurrence::One => "",
+            Occurrence::Optional => "?",
+            Occurrence::Any => "*",
+            Occurrence::Some => "+",
+        };
+        write!(f, "{item}{sign}")
+    }
+}
+
+/// As it is written.
+impl fmt::Display for ItemTest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Item => f.write_str("item()"),
+            Self::Kind(test) => test.fmt(f),
+            Self::Atomic(named) => named.name.fmt(f),
+            Self::Map(None) => f.write_str("map(*)"),
+            Self::Map(Some((key, value))) => write!(f, "map({}, {value})", key.name),
+            Self::Array(None) => f.write_str("array(*)"),
+            Self::Array(Some(member)) => write!(f, "array({member})"),
+            Self::Function(None) => f.write_str("function(*)"),
+            Self::Function(Some((parameters, result))) => {
+                let parameters: Vec<String> = parameters.iter().map(ToString::to_string).collect();
+                write!(f, "function({}) as {result}", parameters.join(", "))
+            }
+        }
+    }
+}
+
+/// A kind test as it is written.
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, name, of) = match self {
+            Self::Name(name) => return name.fmt(f),
+            Self::AnyName => return f.write_str("*"),
+            Self::AnyLocal(prefix) => return write!(f, "{prefix}:*"),
+            Self::AnyNamespace(local) => return write!(f, "*:{local}"),
+            Self::AnyBraced(namespace) => return write!(f, "Q{{{namespace}}}*"),
+            Self::Instruction(Some(target)) => return write!(f, "processing-instruction({target})"),
+            Self::Document(Some(element)) => return write!(f, "document-node({element})"),
+            Self::Schema(declaration) => return write!(f, "schema-element({})", declaration.name),
+            Self::Element(name, of) => ("element", name, of),
+            Self::Attribute(name, of) => ("attribute", name, of),
+            Self::Node => return f.write_str("node()"),
+            Self::Text => return f.write_str("text()"),
+            Self::Comment => return f.write_str("comment()"),
+            Self::Instruction(None) => return f.write_str("processing-instruction()"),
+            Self::Document(None) => return f.write_str("document-node()"),
+            Self::Namespace => return f.write_str("namespace-node()"),
+        };
+        let name = name.as_ref().map_or_else(|| "*".to_owned(), ToString::to_string);
+        match of {
+            None if name == "*" => write!(f, "{kind}()"),
+            None => write!(f, "{kind}({name})"),
+            Some(of) => write!(f, "{kind}({name}, {})", of.name),
+        }
+    }
 }
 
 /// A function's declared parameter: `$name as type`, its default left out.

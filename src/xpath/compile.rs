@@ -386,12 +386,7 @@ impl<'a> Compiler<'a> {
             None => None,
             Some(test) => Some(self.item_type(test, span)?),
         };
-        let text = match &written.item {
-            Some(ItemTest::Atomic(name)) => name.name.to_string(),
-            None => "empty-sequence()".to_owned(),
-            Some(_) => "as written".to_owned(),
-        };
-        Some(TypeTest { item, occurrence: written.occurrence, text: text.into() })
+        Some(TypeTest { item, occurrence: written.occurrence, text: written.to_string().into() })
     }
 
     fn item_type(&mut self, written: &ItemTest, span: Span) -> Option<ItemTypeTest> {

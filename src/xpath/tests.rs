@@ -467,6 +467,8 @@ fn errors_carry_the_w3c_code_and_the_place() {
             other => panic!("{formula}: {other:?}"),
         }
     }
+    let failure = run("Order treat as map(xs:string, element(Line, xs:untyped)+)").expect_err("no map");
+    assert!(failure.to_string().contains("map(xs:string, element(Line, xs:untyped)+)"), "{failure}");
     let failure = run("concat('x',\n  Order/Bad * 2)").expect_err("not a number");
     let problem = failure.problem();
     assert_eq!((problem.place.line, problem.place.column), (2, 3), "{problem}");

@@ -517,6 +517,8 @@ fn a_loop_without_end_in_sight_runs_out_of_budget() {
     assert_eq!(run(&shared), Err(Failure::Budget));
     let text = "string-join((1 to 1000) ! 'abcdefgh')";
     assert_eq!(run(&format!("replace({text}, '.', {text})")), Err(Failure::Budget));
+    assert_eq!(run("count((1 to 500) ! matches('a', string(.)))"), Err(Failure::Budget));
+    assert_eq!(run("count((1 to 500) ! matches('a', 'a'))").as_deref(), Ok("500"));
 }
 
 #[test]

@@ -79,7 +79,12 @@ pub(super) const TABLE: &[Function] = &[
 fn with_pattern<'a>(call: &Call<'a>, flags: usize) -> Result<Cow<'a, Pattern>, Failure> {
     match call.pattern {
         Some(pattern) => Ok(Cow::Borrowed(pattern)),
-        None => Pattern::compile(&call.string(1)?, &call.string(flags)?).map(Cow::Owned),
+        None => {
+            let pattern = call.string(1)?;
+            // compiling costs far more than reading
+            call.frame.budget.take(1_000 + 16 * pattern.len() as u64)?;
+            Pattern::compile(&pattern, &call.string(flags)?).map(Cow::Owned)
+        }
     }
 }
 
@@ -104,6 +109,7 @@ fn analyze_string(call: &Call<'_>) -> Result<Value, Failure> {
     let pattern = with_pattern(call, 2)?;
     not_empty(&pattern)?;
     let text = call.string(0)?;
+    call.frame.budget.take_text(text.len())?;
     let mut builder = Builder::new(Arc::from(&*text));
     builder.names().prefer_prefix(FUNCTIONS, PREFIX);
     let root = builder.names().intern(FUNCTIONS, "analyze-string-result");

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     app::{self, SystemClock},
-    base::{Clock as _, Place, Problem},
+    base::{Clock as _, Place, Problem, Problems},
     catalog::{Catalog, System},
     document::Document,
     format::{Charset, Layout, ReadOptions, Syntax, WriteOptions, read, write},
@@ -70,16 +70,7 @@ pub fn map_file(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> 
     let settings = common.settings_near(near)?;
     let limits = settings.limits.limits();
     let (catalog, problems) = app::load_catalog(&settings);
-    let Some(mapping) = catalog.mapping(&arguments.mapping).cloned() else {
-        show_problems(problems.0.iter().filter(|problem| {
-            problem.place.file.as_ref().is_some_and(|file| file.ends_with(&format!("{}.yaml", arguments.mapping)))
-        }));
-        let names = catalog.mappings().map(|(name, _)| name.as_str());
-        let hint = crate::base::suggest(&arguments.mapping, names);
-        let hint = hint.map_or_else(String::new, |best| format!("; did you mean `{best}`?"));
-        let text = format!("there is no usable mapping `{}`{hint}", arguments.mapping);
-        return Err(Failed::new(Exit::NotFound, text));
-    };
+    let mapping = usable(&catalog, &problems, &arguments.mapping)?;
     let context = match &arguments.context {
         Some(path) => Some(context::read(path).map_err(|problems| Failed::new(Exit::Usage, problems))?),
         None => None,
@@ -152,6 +143,19 @@ pub fn map_file(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> 
         drop(out.write_all(b"\n"));
     }
     Ok(Exit::Ok)
+}
+
+/// A mapping by its name; without one, its problems are shown, or a name that is like it.
+pub fn usable(catalog: &Catalog, problems: &Problems, name: &str) -> Result<Arc<Mapping>, Failed> {
+    if let Some(mapping) = catalog.mapping(name) {
+        return Ok(mapping.clone());
+    }
+    let of_file = |file: &Arc<str>| file.ends_with(&format!("{name}.yaml"));
+    show_problems(problems.0.iter().filter(|problem| problem.place.file.as_ref().is_some_and(of_file)));
+    let names = catalog.mappings().map(|(name, _)| name.as_str());
+    let hint = crate::base::suggest(name, names);
+    let hint = hint.map_or_else(String::new, |best| format!("; did you mean `{best}`?"));
+    Err(Failed::new(Exit::NotFound, format!("there is no usable mapping `{name}`{hint}")))
 }
 
 /// The document a mapping takes: envelope removed when there is one.

@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 
 use comfy_table::{Table, presets};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Common, Exit, Failed,
+    map::usable,
     messages::failed,
     outcome::{out, print_json},
 };
 use crate::{
     app::{self, open_reader},
     base::Sha256,
+    mapping::FieldCoverage,
     store::KeptMapping,
 };
 
@@ -21,6 +23,8 @@ use crate::{
 pub enum Command {
     /// List every text of a mapping file that a delivery used, or print one.
     Versions(Versions),
+    /// List source fields that nobody reads, and target fields that nobody fills.
+    Coverage(Coverage),
 }
 
 /// What `mapping versions` takes.
@@ -39,6 +43,7 @@ pub struct Versions {
 pub async fn mapping(common: &Common, command: &Command) -> Result<Exit, Failed> {
     match command {
         Command::Versions(arguments) => versions(common, arguments).await,
+        Command::Coverage(arguments) => coverage(common, arguments),
     }
 }
 
@@ -98,4 +103,54 @@ fn show(common: &Common, hash: &str, kept: &[KeptMapping]) -> Result<Exit, Faile
         print!("{}", only.file.text);
     }
     Ok(Exit::Ok)
+}
+
+/// What `mapping coverage` takes.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  crossdock mapping coverage u8/hub-sales-order-to-saleorder\n  \
+    crossdock mapping coverage u8/customer-to-hub-customer --json | jq -r '.source.gaps[].path'")]
+pub struct Coverage {
+    /// The mapping, as in u8/hub-sales-order-to-saleorder.
+    mapping: String,
+}
+
+fn coverage(common: &Common, arguments: &Coverage) -> Result<Exit, Failed> {
+    let settings = common.settings()?;
+    let (catalog, problems) = app::load_catalog(&settings);
+    let mapping = usable(&catalog, &problems, &arguments.mapping)?;
+    let (source, target) = (catalog.model(mapping.from()), catalog.model(mapping.to()));
+    let (source, target) =
+        (source.map(|model| mapping.source_coverage(model)), target.map(|model| mapping.target_coverage(model)));
+    if common.json {
+        print_json(&json!({
+            "mapping": arguments.mapping,
+            "source": source.as_ref().map(|known| side_json(mapping.from(), known)),
+            "target": target.as_ref().map(|known| side_json(mapping.to(), known)),
+            "blind": mapping.is_blind(),
+        }));
+        return Ok(Exit::Ok);
+    }
+    side(("source", "read", "no formula reads"), mapping.from(), source.as_ref());
+    if mapping.is_blind() {
+        out(format_args!("  some formulas may read more than can be told beforehand"));
+    }
+    side(("target", "filled", "no rule fills"), mapping.to(), target.as_ref());
+    Ok(Exit::Ok)
+}
+
+fn side_json(document_type: &str, known: &FieldCoverage) -> Value {
+    json!({"type": document_type, "fields": known.fields, "touched": known.touched, "gaps": known.gaps})
+}
+
+fn side((side, done, undone): (&str, &str, &str), document_type: &str, known: Option<&FieldCoverage>) {
+    let Some(known) = known else {
+        out(format_args!("{side} {document_type}: it has no schema"));
+        return;
+    };
+    out(format_args!("{side} {document_type}: {} of {} fields {done}", known.touched, known.fields));
+    for gap in &known.gaps {
+        let fields = if gap.fields == 1 { String::new() } else { format!(" ({} fields)", gap.fields) };
+        let required = if gap.required { ", which is required" } else { "" };
+        out(format_args!("  {undone} {}{fields}{required}", gap.path));
+    }
 }

@@ -15,6 +15,7 @@ mod mapping;
 mod messages;
 mod outcome;
 mod run;
+mod schema;
 mod send;
 mod settings;
 mod simulate;
@@ -89,6 +90,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Show the hub at work with two simulated ERPs and sample messages.
     Demo(demo::Arguments),
+    /// Print the JSON Schema of mapping files, for editors.
+    Schema(schema::Arguments),
     /// Explain an error code.
     Explain(explain::Arguments),
 }
@@ -125,6 +128,7 @@ pub fn main() -> ExitCode {
             Command::Messages(command) => messages::messages(&common, &command).await,
             Command::Simulate(arguments) => simulate::simulate(&common, &arguments).await,
             Command::Demo(arguments) => demo::demo(&common, &arguments).await,
+            Command::Schema(arguments) => schema::schema(&common, &arguments),
             Command::Explain(arguments) => explain::explain(&common, &arguments),
         }
     });

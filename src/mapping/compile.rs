@@ -4,6 +4,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use super::{
     Ends, Environment, Mapping, RuleInfo, RulePlace, Source, SourceFile, Template, TemplateScope, code,
+    field_use::Touched,
     plan::{Block, Branch, Expression, Field, LiteralKind, OnEmpty, OutputName, Part, Policy, Rule},
     template::Assertion,
 };
@@ -99,6 +100,8 @@ pub(super) struct Compiler<'a> {
     using: Vec<String>,
     /// Every rule that compiled; one that is inserted several times stands here as often.
     rules: RefCell<Vec<RuleInfo>>,
+    /// What of the source is read, and what of the target is filled.
+    touched: RefCell<(Touched, Touched)>,
 }
 
 impl<'a> Compiler<'a> {
@@ -115,7 +118,13 @@ impl<'a> Compiler<'a> {
             names: Vec::new(),
             using: Vec::new(),
             rules: RefCell::default(),
+            touched: RefCell::default(),
         }
+    }
+
+    /// What of the source is read, and what of the target is filled.
+    pub fn touched(&self) -> (Touched, Touched) {
+        self.touched.take()
     }
 
     pub fn finish(self) -> (Symbols, Vec<OutputName>, Vec<RuleInfo>) {
@@ -145,6 +154,9 @@ impl<'a> Compiler<'a> {
             Some(formula) => Expression::Formula(self.formula(formula, node, context)?),
             None => Expression::Literal { text: text.as_str().into(), kind: literal_kind(text, *plain) },
         };
+        if let Expression::Formula(formula) = &value {
+            self.touched.borrow_mut().0.reads(formula);
+        }
         let place = RulePlace::of(self.file, node.line, node.column);
         self.rules.borrow_mut().push(RuleInfo { place, text: text.clone() });
         Some(Rule { value, line: node.line, column: node.column })
@@ -292,6 +304,7 @@ impl<'a> Compiler<'a> {
             if key.text.starts_with('$') {
                 if key.text == "$copy" {
                     if let Some(rule) = self.rule(value, context) {
+                        self.copied(&rule, &path);
                         block.parts.push(Part::Copy(rule));
                         orders.push(last_order);
                     }
@@ -397,6 +410,15 @@ impl<'a> Compiler<'a> {
         self.report(
             problem.at(place).hint(format!("known: {}", INSTRUCTIONS.join(", "))).did_you_mean(&key.text, known),
         );
+    }
+
+    /// Notes that a `$copy` reads all of its nodes, and that what it makes is not known beforehand.
+    fn copied(&self, rule: &Rule, path: &str) {
+        let (source, target) = &mut *self.touched.borrow_mut();
+        if let Expression::Formula(formula) = &rule.value {
+            source.copies(formula.static_type());
+        }
+        target.fills_all(path);
     }
 
     fn on_empty(&self, node: &Yaml) -> Option<OnEmpty> {
@@ -596,6 +618,7 @@ impl<'a> Compiler<'a> {
             return None;
         }
         let rule = self.rule(value, context)?;
+        self.touched.borrow_mut().1.fills(path);
         if let (Expression::Literal { text, .. }, Some(simple)) = (&rule.value, &simple)
             && let Some(why) = simple.misfit(text)
         {

@@ -10,6 +10,8 @@ mod code;
 mod compile;
 mod explanation;
 mod failure;
+mod field_use;
+mod grammar;
 mod observer;
 mod plan;
 mod run;
@@ -26,6 +28,8 @@ pub use case::{Context, Difference, Expectation, compare, judge};
 pub use code::CODES;
 pub use explanation::{CodeUse, Explanation, FORMAT, FieldExplanation, RulePlace, SourceField, XrefUse};
 pub use failure::{Failure, MissingCode, MissingXref};
+pub use field_use::{FieldCoverage, FieldGap};
+pub use grammar::{FILE_KEYS, GrammarKey, INSTRUCTION_KEYS, PARAMETERS_KEY, fragment_file_schema, mapping_file_schema};
 pub use observer::{Evaluation, Evaluations, Observer, ReadNode, Recording, RuleInfo, Usage, UsedRules};
 pub use scope::Answers;
 pub use source::Source;
@@ -169,6 +173,24 @@ impl Mapping {
     #[must_use]
     pub fn rules(&self) -> &[RuleInfo] {
         self.template.rules()
+    }
+
+    /// Which fields of the source's schema its formulas read.
+    #[must_use]
+    pub fn source_coverage(&self, model: &Model) -> FieldCoverage {
+        field_use::coverage(model, &self.template.touched.0)
+    }
+
+    /// Which fields of the target's schema its rules fill.
+    #[must_use]
+    pub fn target_coverage(&self, model: &Model) -> FieldCoverage {
+        field_use::coverage(model, &self.template.touched.1)
+    }
+
+    /// Whether formulas may read source fields that cannot be told beforehand.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.template.touched.0.is_blind
     }
 
     /// The rule that makes a field, by the field's path in the output; without one of its own, the block around it.

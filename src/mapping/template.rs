@@ -5,6 +5,7 @@ use std::{cell::RefCell, sync::Arc};
 use super::{
     Environment, Failure, Recording, RuleInfo, RulePlace,
     compile::Compiler,
+    field_use::Touched,
     plan::{Block, Field, OutputName, OutputTable, Part, Rule},
     run::Writing,
     scope::{Answers, with_scope},
@@ -48,6 +49,8 @@ pub struct Template {
     pub(super) root: Block,
     pub(super) assertions: Vec<Assertion>,
     pub(super) rules: Vec<RuleInfo>,
+    /// What of the source is read, and what of the target is filled.
+    pub(super) touched: (Touched, Touched),
 }
 
 impl Template {
@@ -78,9 +81,10 @@ impl Template {
         let mut root = compiler.root(output);
         root.lets.splice(0..0, lets);
         root.first_slot = scope.given.len();
+        let touched = compiler.touched();
         let (symbols, names, rules) = compiler.finish();
         let table = OutputTable::new(&names);
-        Self { file: file.clone(), symbols, names, table, root, assertions, rules }
+        Self { file: file.clone(), symbols, names, table, root, assertions, rules, touched }
     }
 
     /// The file it is from.

@@ -456,3 +456,56 @@ fn the_page_of_explanations_shows_what_they_are() {
     });
     assert_eq!(shown, parsed("## Trace"), "{shown:#}");
 }
+
+#[test]
+fn editors_are_told_of_the_keys_the_compiler_knows() {
+    let problems = compile("output: {doc: {$nope: 1}}").unwrap_err();
+    let told =
+        problems.iter().find_map(|problem| problem.split("known: ").nth(1)).unwrap_or_else(|| panic!("{problems:?}"));
+    let names: Vec<&str> = super::INSTRUCTION_KEYS.iter().map(|key| key.name).collect();
+    for known in told.split(|c: char| c != '$' && c != '-' && !c.is_alphanumeric()).filter(|word| word.starts_with('$'))
+    {
+        assert!(names.contains(&known), "`{known}` has no entry in grammar.rs");
+    }
+    for key in super::INSTRUCTION_KEYS {
+        let body = format!("output: {{doc: {{{}: {}}}}}", key.name, key.example);
+        let problems = compile(&body).err().unwrap_or_default();
+        assert!(!problems.iter().any(|problem| problem.contains("XD-M002")), "{}: {problems:?}", key.name);
+    }
+    for key in super::FILE_KEYS {
+        let text = format!("{}: {}\n", key.name, key.example);
+        let problems = Mapping::compile(&text, &"m.yaml".into(), &Environment::default()).err().unwrap_or_default();
+        let unknown = |problem: &&crate::base::Problem| problem.code.id == "XD-C002";
+        assert_eq!(problems.0.iter().find(unknown), None, "{}", key.name);
+    }
+}
+
+#[test]
+fn fields_nobody_reads_or_fills_are_listed_by_their_place() {
+    let shown = |coverage: super::FieldCoverage| {
+        let gaps = coverage.gaps.iter().map(|gap| format!("{} {}", gap.path, gap.fields)).collect::<Vec<_>>();
+        (coverage.touched, coverage.fields, gaps.join(", "))
+    };
+    let (source, target) = (model(SOURCE), model(TARGET));
+    let mapping = compile(BODY_OF_FIELDS).unwrap();
+    let gaps = "/Order/Note 1, /Order/Buyer 1, /Order/Line/Price 1";
+    assert_eq!(shown(mapping.source_coverage(&source)), (4, 7, gaps.to_owned()));
+    let gaps = "/doc/head/@version 1, /doc/head/memo 1, /doc/head/tag 1";
+    assert_eq!(shown(mapping.target_coverage(&target)), (5, 8, gaps.to_owned()));
+    let copied = compile("output: {doc: {head: {code: =Order/Number, dept: x, $copy: =Order/Line}}}").unwrap();
+    let gaps = "/Order/Department 1, /Order/Note 1, /Order/Buyer 1";
+    assert_eq!(shown(copied.source_coverage(&source)), (4, 7, gaps.to_owned()));
+    assert_eq!(shown(copied.target_coverage(&target)), (5, 8, "/doc/row 3".to_owned()));
+}
+
+const BODY_OF_FIELDS: &str = "
+let: {order: =Order}
+output:
+  doc:
+    head: {code: =$order/Number, dept: \"=code('department', $order/Department)\"}
+    row:
+      $each: =$order/Line
+      '@no': =position()
+      item: =Item
+      sum: =Quantity
+";

@@ -16,6 +16,7 @@ mod operations;
 mod reload;
 mod replay_command;
 mod replies;
+mod schema_command;
 mod schemas;
 mod send_command;
 mod split_command;

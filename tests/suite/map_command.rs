@@ -217,3 +217,25 @@ fn two_versions_of_a_mapping_are_compared_by_the_rules_that_differ() {
     std::fs::write(old, &text).expect("written");
     assert!(map(&["--diff", old]).expect(0).text().contains("0 fields differ"));
 }
+
+#[test]
+fn coverage_of_a_mapping_lists_fields_nobody_reads_or_fills() {
+    let ran = crossdock(&["mapping", "coverage", MAPPING, "--json"]).expect(0).json();
+    let paths = |side: &str| -> BTreeSet<String> {
+        let gaps = ran[side]["gaps"].as_array().expect("a list").iter();
+        gaps.map(|gap| gap["path"].as_str().expect("a path").to_owned()).collect()
+    };
+    let source = paths("source");
+    assert!(source.contains("/SalesOrder/Vehicle/Colour"), "{ran:#}");
+    assert!(!source.contains("/SalesOrder/Line/Quantity") && !source.contains("/SalesOrder/Vehicle"), "{ran:#}");
+    assert!(!paths("target").contains("/saleorder/header/code"), "{ran:#}");
+    for side in ["source", "target"] {
+        let gaps: u64 =
+            ran[side]["gaps"].as_array().into_iter().flatten().filter_map(|gap| gap["fields"].as_u64()).sum();
+        let number = |key: &str| ran[side][key].as_u64().expect("a number");
+        assert_eq!(number("fields"), number("touched") + gaps, "{side}");
+    }
+    let plain = crossdock(&["mapping", "coverage", MAPPING]).expect(0).text();
+    assert!(plain.contains("  no formula reads /SalesOrder/Vehicle/Colour\n"), "{plain}");
+    crossdock(&["mapping", "coverage", "u8/hub-sales-order-to-saleordr"]).expect(3);
+}

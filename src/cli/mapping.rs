@@ -150,7 +150,7 @@ fn side((side, done, undone): (&str, &str, &str), document_type: &str, known: Op
     out(format_args!("{side} {document_type}: {} of {} fields {done}", known.touched, known.fields));
     for gap in &known.gaps {
         let fields = if gap.fields == 1 { String::new() } else { format!(" ({} fields)", gap.fields) };
-        let required = if gap.required { ", which is required" } else { "" };
+        let required = if gap.required && side == "target" { ", which is required" } else { "" };
         out(format_args!("  {undone} {}{fields}{required}", gap.path));
     }
 }

@@ -23,7 +23,7 @@ const fn key(name: &'static str, form: &'static str, sentence: &'static str, exa
 /// The keys of a mapping file.
 pub const FILE_KEYS: &[GrammarKey] = &[
     key("from", "type", "The document type that goes in, family/name@version.", "hub/sales-order@1"),
-    key("to", "type", "The document type that comes out, family/name@version.", "u8/saleorder"),
+    key("to", "type", "The document type that comes out, family/name@version.", "erp/order@1"),
     key(
         "namespaces",
         "texts",

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Call, Function, Yields::Other, integer};
+use super::{Call, Function, Yields::Other, collation::Collation, integer};
 use crate::{
     document::Decimal,
     xpath::{
@@ -45,8 +45,8 @@ pub(super) const TABLE: &[Function] = &[
     },
     Function {
         name: "min",
-        arity: (1, 1),
-        signature: "min($values as xs:anyAtomicType*) as xs:anyAtomicType?",
+        arity: (1, 2),
+        signature: "min($values as xs:anyAtomicType*, $collation as xs:string) as xs:anyAtomicType?",
         doc: "The smallest value; values of nodes must be numbers.",
         examples: &[("min((3, 1.5, 2))", "1.5")],
         yields: Other,
@@ -54,8 +54,8 @@ pub(super) const TABLE: &[Function] = &[
     },
     Function {
         name: "max",
-        arity: (1, 1),
-        signature: "max($values as xs:anyAtomicType*) as xs:anyAtomicType?",
+        arity: (1, 2),
+        signature: "max($values as xs:anyAtomicType*, $collation as xs:string) as xs:anyAtomicType?",
         doc: "The largest value; values of nodes must be numbers.",
         examples: &[("max((3, 1.5, 2))", "3"), ("max(('a', 'b'))", "b")],
         yields: Other,
@@ -115,6 +115,7 @@ fn total(call: &Call<'_>) -> Result<Item, Failure> {
 }
 
 fn extreme(call: &Call<'_>, wanted: Ordering) -> Result<Value, Failure> {
+    let collation = Collation::of(call, 1)?;
     let mut best: Option<Item> = None;
     let (mut float, mut double, mut not_a_number, mut string) = (false, false, false, false);
     for item in call.items(0) {
@@ -137,6 +138,10 @@ fn extreme(call: &Call<'_>, wanted: Ordering) -> Result<Value, Failure> {
         }
         let better = match &best {
             None => true,
+            Some(best) if family(best) == Family::Text => {
+                let text = |item| collation.key(call.frame.text_of(item));
+                text(&item).cmp(&text(best)) == wanted
+            }
             Some(best) => compare(call.frame, &item, best)? == Some(wanted),
         };
         if better {

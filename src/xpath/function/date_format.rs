@@ -123,7 +123,7 @@ fn write_component(made: &mut String, marker: &Marker<'_>, moment: &Moment, lang
             if named {
                 let text = match language {
                     Language::English => name(at(&MONTHS, month), presentation, marker, true),
-                    Language::Chinese => format!("{}月", numeral::chinese(u64::from(month.unsigned_abs()))),
+                    Language::Chinese => format!("{}月", numeral::chinese(u32::from(month.unsigned_abs()))),
                 };
                 made.push_str(&text);
                 return Ok(());
@@ -184,7 +184,7 @@ fn write_component(made: &mut String, marker: &Marker<'_>, moment: &Moment, lang
             return Ok(());
         }
     };
-    made.push_str(&number(value.unsigned_abs(), presentation, marker, language));
+    made.push_str(&number(u32::try_from(value).unwrap_or_default(), presentation, marker, language));
     Ok(())
 }
 
@@ -200,7 +200,7 @@ fn week_of_month(day: civil::Date) -> i64 {
     i64::from((thursday.day() - 1) / 7 + 1)
 }
 
-fn number(value: u64, presentation: &str, marker: &Marker<'_>, language: Language) -> String {
+fn number(value: u32, presentation: &str, marker: &Marker<'_>, language: Language) -> String {
     let pattern = DigitPattern::parse(presentation, false);
     // a year is shortened from the left to the width or, from two digits on, to the digits of the picture
     let most = match (marker.width, &pattern) {
@@ -209,22 +209,23 @@ fn number(value: u64, presentation: &str, marker: &Marker<'_>, language: Languag
         _ => None,
     };
     let shortened =
-        most.filter(|_| marker.component == 'Y').and_then(|most| 10_u64.checked_pow(u32::try_from(most).ok()?));
+        most.filter(|_| marker.component == 'Y').and_then(|most| 10_u32.checked_pow(u32::try_from(most).ok()?));
     let value = shortened.map_or(value, |limit| value % limit);
     let least = marker.width.map_or(1, |(least, _)| least);
     let ordinal = marker.second == Some('o');
     let chinese = language == Language::Chinese;
+    let plain = value.to_string();
     let text = match presentation {
-        "I" => numeral::roman(value),
-        "i" => numeral::roman(value).to_lowercase(),
-        "A" => numeral::letters(value),
-        "a" => numeral::letters(value).to_lowercase(),
+        "I" => numeral::roman(value).unwrap_or(plain),
+        "i" => numeral::roman(value).map_or(plain, |text| text.to_lowercase()),
+        "A" => numeral::letters(value).unwrap_or(plain),
+        "a" => numeral::letters(value).map_or(plain, |text| text.to_lowercase()),
         "W" | "w" | "Ww" if chinese => {
             format!("{}{}", if ordinal { "第" } else { "" }, numeral::chinese(value))
         }
-        "W" => numeral::english(value, ordinal).to_uppercase(),
-        "w" => numeral::english(value, ordinal),
-        "Ww" => capitalized(&numeral::english(value, ordinal)),
+        "W" => numeral::english(&plain, ordinal).to_uppercase(),
+        "w" => numeral::english(&plain, ordinal),
+        "Ww" => capitalized(&numeral::english(&plain, ordinal)),
         _ => {
             let pattern =
                 pattern.unwrap_or(DigitPattern { mandatory: 1, optional: 0, zero: '0', separators: Vec::new() });
@@ -232,7 +233,7 @@ fn number(value: u64, presentation: &str, marker: &Marker<'_>, language: Languag
             let digits = pattern.write(&format!("{value:0least$}"));
             return match (ordinal, chinese) {
                 (false, _) => digits,
-                (true, false) => format!("{digits}{}", numeral::english_suffix(value)),
+                (true, false) => format!("{digits}{}", numeral::english_suffix(&plain)),
                 (true, true) => format!("第{digits}"),
             };
         }

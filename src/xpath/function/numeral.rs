@@ -1,17 +1,20 @@
 //! Whole numbers written out: after a pattern of digits, as Roman numerals, letters or words (F&O 3.1 §4.6, §9.8.4).
 
-/// The zero of the decimal digits a character belongs to (Unicode general category Nd).
-pub(super) fn zero_of(digit: char) -> Option<char> {
-    const ZEROS: &[u32] = &[
+use std::fmt::Write as _;
+
+/// The zero of the digits a character is one of (Unicode category Nd).
+pub(super) fn zero_of(c: char) -> Option<char> {
+    // every block of ten digits in Unicode 15 begins at one of these
+    const ZEROS: [u32; 64] = [
         0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50, 0xED0,
         0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620,
         0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10, 0x104A0, 0x10D30, 0x11066, 0x110F0, 0x11136, 0x111D0,
-        0x112F0, 0x11450, 0x114D0, 0x11650, 0x116C0, 0x11730, 0x118E0, 0x11950, 0x11C50, 0x11D50, 0x11DA0, 0x16A60,
-        0x16B50, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140, 0x1E2F0, 0x1E950, 0x1FBF0,
+        0x112F0, 0x11450, 0x114D0, 0x11650, 0x116C0, 0x11730, 0x118E0, 0x11950, 0x11C50, 0x11D50, 0x11DA0, 0x11F50,
+        0x16A60, 0x16AC0, 0x16B50, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140,
     ];
-    let code = u32::from(digit);
-    let zero = ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code))?;
-    char::from_u32(*zero)
+    let code = u32::from(c);
+    let found = ZEROS.partition_point(|zero| *zero <= code).checked_sub(1).and_then(|at| ZEROS.get(at))?;
+    (code - found < 10).then(|| char::from_u32(*found)).flatten()
 }
 
 /// A digit of the family a zero begins.
@@ -101,9 +104,9 @@ impl DigitPattern {
     }
 }
 
-/// A Roman numeral in capitals; zero and numbers above 9999 in digits.
-pub(super) fn roman(value: u64) -> String {
-    const SIGNS: &[(u64, &str)] = &[
+/// A Roman numeral in capitals; none for zero and numbers above 9999.
+pub(super) fn roman(value: u32) -> Option<String> {
+    const SIGNS: [(u32, &str); 13] = [
         (1000, "M"),
         (900, "CM"),
         (500, "D"),
@@ -118,133 +121,163 @@ pub(super) fn roman(value: u64) -> String {
         (4, "IV"),
         (1, "I"),
     ];
-    if value == 0 || value > 9999 {
-        return value.to_string();
-    }
-    let (mut rest, mut made) = (value, String::new());
+    let (mut rest, mut text) = (value, String::new());
     for (size, sign) in SIGNS {
-        while rest >= *size {
-            made.push_str(sign);
+        while rest >= size && value < 10_000 {
+            text.push_str(sign);
             rest -= size;
         }
     }
-    made
+    (!text.is_empty()).then_some(text)
 }
 
-/// A, B, … Z, AA, AB, …; zero in digits.
-pub(super) fn letters(value: u64) -> String {
-    if value == 0 {
-        return "0".to_owned();
-    }
-    let (mut rest, mut made) = (value, Vec::new());
+/// A to Z, AA to AZ and so on; none for zero.
+pub(super) fn letters(value: u32) -> Option<String> {
+    let (mut rest, mut text) = (value, Vec::new());
     while rest > 0 {
-        rest -= 1;
-        made.push(b'A' + (rest % 26) as u8);
-        rest /= 26;
+        text.push(char::from_u32(u32::from('A') + (rest - 1) % 26)?);
+        rest = (rest - 1) / 26;
     }
-    made.iter().rev().map(|letter| char::from(*letter)).collect()
+    (value > 0).then(|| text.into_iter().rev().collect())
 }
 
-/// `st`, `nd`, `rd` or `th`.
-pub(super) fn english_suffix(value: u64) -> &'static str {
-    match (value % 10, value % 100) {
-        (_, 11..=13) => "th",
-        (1, _) => "st",
-        (2, _) => "nd",
-        (3, _) => "rd",
+/// The English ending of an ordinal number.
+pub(super) fn english_suffix(digits: &str) -> &'static str {
+    let last = digits.as_bytes();
+    match (last.iter().rev().nth(1), last.last()) {
+        (Some(b'1'), _) => "th",
+        (_, Some(b'1')) => "st",
+        (_, Some(b'2')) => "nd",
+        (_, Some(b'3')) => "rd",
         _ => "th",
     }
 }
 
-const SMALL: [(&str, &str); 20] = [
-    ("zero", "zeroth"),
-    ("one", "first"),
-    ("two", "second"),
-    ("three", "third"),
-    ("four", "fourth"),
-    ("five", "fifth"),
-    ("six", "sixth"),
-    ("seven", "seventh"),
-    ("eight", "eighth"),
-    ("nine", "ninth"),
-    ("ten", "tenth"),
-    ("eleven", "eleventh"),
-    ("twelve", "twelfth"),
-    ("thirteen", "thirteenth"),
-    ("fourteen", "fourteenth"),
-    ("fifteen", "fifteenth"),
-    ("sixteen", "sixteenth"),
-    ("seventeen", "seventeenth"),
-    ("eighteen", "eighteenth"),
-    ("nineteen", "nineteenth"),
-];
-
-const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+/// A number in Chinese numerals: 一百二十三.
+pub(super) fn chinese(value: u32) -> String {
+    const DIGITS: [char; 10] = ['〇', '一', '二', '三', '四', '五', '六', '七', '八', '九'];
+    const PLACES: [&str; 4] = ["千", "百", "十", ""];
+    if value == 0 {
+        return DIGITS[0].to_string();
+    }
+    let text = format!("{value:012}");
+    let (mut words, mut begun, mut gap) = (String::new(), false, false);
+    for (section, unit) in text.as_bytes().chunks(4).zip(["亿", "万", ""]) {
+        let before = words.len();
+        for (place, digit) in section.iter().enumerate() {
+            let digit = usize::from(digit - b'0');
+            if digit == 0 {
+                gap = begun;
+                continue;
+            }
+            if gap {
+                words.push(DIGITS[0]);
+            }
+            // ten is 十, not 一十, at the beginning
+            if digit != 1 || place != 2 || begun {
+                words.push(DIGITS[digit]);
+            }
+            words.push_str(PLACES[place]);
+            (begun, gap) = (true, false);
+        }
+        if words.len() > before {
+            words.push_str(unit);
+        }
+    }
+    words
+}
 
 /// English words in small letters: `one hundred and twenty-three`, `one hundred and twenty-third`.
-pub(super) fn english(value: u64, ordinal: bool) -> String {
-    const LARGE: &[(u64, &str)] = &[
-        (1_000_000_000_000_000_000, "quintillion"),
-        (1_000_000_000_000_000, "quadrillion"),
-        (1_000_000_000_000, "trillion"),
-        (1_000_000_000, "billion"),
-        (1_000_000, "million"),
-        (1_000, "thousand"),
-        (100, "hundred"),
+pub(super) fn english(digits: &str, ordinal: bool) -> String {
+    const SCALES: [&str; 10] = [
+        "",
+        "thousand",
+        "million",
+        "billion",
+        "trillion",
+        "quadrillion",
+        "quintillion",
+        "sextillion",
+        "septillion",
+        "octillion",
     ];
-    let small = |value: u64| SMALL.get(value as usize).map_or("", |(plain, th)| if ordinal { th } else { plain });
-    if value < 20 {
-        return small(value).to_owned();
+    let mut parts: Vec<String> = Vec::new();
+    let padded = format!("{}{digits}", "0".repeat((3 - digits.len() % 3) % 3));
+    let count = padded.len() / 3;
+    for (index, three) in padded.as_bytes().chunks(3).enumerate() {
+        let value = three.iter().fold(0_usize, |value, digit| value * 10 + usize::from(digit - b'0'));
+        let scale = SCALES.get(count - 1 - index).copied().unwrap_or("…");
+        if value == 0 {
+            continue;
+        }
+        let joined = scale.is_empty() && value < 100 && !parts.is_empty();
+        let mut text = if joined { "and ".to_owned() } else { String::new() };
+        text.push_str(&hundreds(value));
+        if !scale.is_empty() {
+            let _ = write!(text, " {scale}");
+        }
+        parts.push(text);
     }
-    if value < 100 {
-        let tens = TENS.get((value / 10) as usize).copied().unwrap_or_default();
-        return match value % 10 {
-            0 if ordinal => format!("{}ieth", tens.trim_end_matches('y')),
-            0 => tens.to_owned(),
-            ones => format!("{tens}-{}", small(ones)),
-        };
-    }
-    let (size, name) = LARGE.iter().find(|(size, _)| value >= *size).copied().unwrap_or((100, "hundred"));
-    let front = format!("{} {name}", english(value / size, false));
-    match value % size {
-        0 if ordinal => format!("{front}th"),
-        0 => front,
-        rest if rest < 100 => format!("{front} and {}", english(rest, ordinal)),
-        rest => format!("{front} {}", english(rest, ordinal)),
+    let text = if parts.is_empty() { "zero".to_owned() } else { parts.join(" ") };
+    if ordinal { ordinal_words(&text) } else { text }
+}
+
+/// 1 to 999 in words.
+fn hundreds(value: usize) -> String {
+    const SMALL: [&str; 20] = [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+    ];
+    const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+    let rest = match value % 100 {
+        0 => String::new(),
+        small @ 1..=19 => SMALL[small].to_owned(),
+        tens if tens % 10 == 0 => TENS[tens / 10].to_owned(),
+        other => format!("{}-{}", TENS[other / 10], SMALL[other % 10]),
+    };
+    match (value / 100, rest.is_empty()) {
+        (0, _) => rest,
+        (hundred, true) => format!("{} hundred", SMALL[hundred]),
+        (hundred, false) => format!("{} hundred and {rest}", SMALL[hundred]),
     }
 }
 
-/// Chinese numerals: `二千零一十三`, `十二`.
-pub(super) fn chinese(value: u64) -> String {
-    const DIGITS: [char; 10] = ['零', '一', '二', '三', '四', '五', '六', '七', '八', '九'];
-    const LARGE: [&str; 5] = ["", "万", "亿", "万亿", "亿亿"];
-    if value == 0 {
-        return "零".to_owned();
-    }
-    let text = value.to_string();
-    let (mut made, mut gap) = (String::new(), false);
-    for (at, digit) in text.chars().enumerate() {
-        let place = text.len() - 1 - at;
-        match digit.to_digit(10).unwrap_or(0) as usize {
-            0 => gap = true,
-            digit => {
-                if gap {
-                    made.push('零');
-                }
-                gap = false;
-                // a number does not begin with 一十
-                if !(digit == 1 && place % 4 == 1 && at == 0) {
-                    made.push(DIGITS[digit]);
-                }
-                made.push_str(["", "十", "百", "千"][place % 4]);
-            }
-        }
-        let four = text.get(text.len().saturating_sub(place + 4)..text.len() - place);
-        if place.is_multiple_of(4) && place > 0 && four.is_some_and(|four| four.bytes().any(|digit| digit != b'0')) {
-            made.push_str(LARGE[place / 4]);
-        }
-    }
-    made
+/// The words with the last one as an ordinal.
+fn ordinal_words(text: &str) -> String {
+    let at = text.rfind([' ', '-']).map_or(0, |at| at + 1);
+    let (before, last) = text.split_at(at);
+    let last = match last {
+        "one" => "first".to_owned(),
+        "two" => "second".to_owned(),
+        "three" => "third".to_owned(),
+        "five" => "fifth".to_owned(),
+        "eight" => "eighth".to_owned(),
+        "nine" => "ninth".to_owned(),
+        "twelve" => "twelfth".to_owned(),
+        other => match other.strip_suffix('y') {
+            Some(stem) => format!("{stem}ieth"),
+            None => format!("{other}th"),
+        },
+    };
+    format!("{before}{last}")
 }
 
 #[cfg(test)]
@@ -253,35 +286,26 @@ mod tests {
 
     #[test]
     fn numbers_are_written_out() {
-        assert_eq!(roman(1990), "MCMXC");
-        assert_eq!(letters(1), "A");
-        assert_eq!(letters(26), "Z");
-        assert_eq!(letters(27), "AA");
-        assert_eq!(letters(702), "ZZ");
+        assert_eq!(roman(1990).as_deref(), Some("MCMXC"));
+        for (value, shown) in [(0, None), (1, Some("A")), (26, Some("Z")), (27, Some("AA")), (702, Some("ZZ"))] {
+            assert_eq!(letters(value).as_deref(), shown, "{value}");
+        }
         for (value, plain, ordinal) in [
-            (0, "zero", "zeroth"),
-            (12, "twelve", "twelfth"),
-            (30, "thirty", "thirtieth"),
-            (123, "one hundred and twenty-three", "one hundred and twenty-third"),
-            (1990, "one thousand nine hundred and ninety", "one thousand nine hundred and ninetieth"),
-            (2000, "two thousand", "two thousandth"),
+            ("0", "zero", "zeroth"),
+            ("12", "twelve", "twelfth"),
+            ("30", "thirty", "thirtieth"),
+            ("123", "one hundred and twenty-three", "one hundred and twenty-third"),
+            ("1990", "one thousand nine hundred and ninety", "one thousand nine hundred and ninetieth"),
+            ("2000", "two thousand", "two thousandth"),
         ] {
             assert_eq!((english(value, false).as_str(), english(value, true).as_str()), (plain, ordinal));
         }
-        for (value, shown) in [
-            (10, "十"),
-            (12, "十二"),
-            (20, "二十"),
-            (105, "一百零五"),
-            (110, "一百一十"),
-            (2013, "二千零一十三"),
-            (10_000, "一万"),
-            (100_200_003, "一亿零二十万零三"),
-        ] {
+        for (value, shown) in [(10, "十"), (12, "十二"), (105, "一百〇五"), (2013, "二千〇一十三"), (10_000, "一万")]
+        {
             assert_eq!(chinese(value), shown);
         }
-        let suffixed: Vec<String> =
-            [1, 2, 3, 4, 11, 12, 13, 21, 111].map(|value| format!("{value}{}", english_suffix(value))).into();
+        let suffixed = ["1", "2", "3", "4", "11", "12", "13", "21", "111"];
+        let suffixed = suffixed.map(|value| format!("{value}{}", english_suffix(value)));
         assert_eq!(suffixed.join(" "), "1st 2nd 3rd 4th 11th 12th 13th 21st 111th");
     }
 

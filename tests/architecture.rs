@@ -71,7 +71,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("axum", &["transport", "api", "simulator", "app"]),
     ("encoding_rs", &["format"]),
     ("rust_decimal", &["document"]),
-    ("regex", &["xpath"]),
+    // Both have patterns of XML Schema: formulas in their functions, schemas in their facets.
+    ("regex", &["schema", "xpath"]),
     ("saphyr_parser", &["content"]),
     ("toml", &["config"]),
     ("clap", &["cli"]),

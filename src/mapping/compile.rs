@@ -3,7 +3,7 @@
 use std::{cell::RefCell, sync::Arc};
 
 use super::{
-    Ends, Environment, Mapping, RuleInfo, RulePlace, Source, SourceFile, Template, TemplateScope, code,
+    Ends, Environment, Mapping, RuleInfo, RulePlace, Source, SourceFile, Template, TemplateScope, check, code,
     field_use::Touched,
     plan::{Block, Branch, Expression, Field, LiteralKind, OnEmpty, OutputName, Part, Policy, Rule},
     template::Assertion,
@@ -13,7 +13,7 @@ use crate::{
     content::{Data, Fields, Key, Yaml, parse},
     document::QName,
     schema::{Child, Simple, Type, TypeId},
-    xpath::{Class, Formula, Scope, Spot, StaticType, Symbols},
+    xpath::{Class, Formula, Most, Scope, Spot, StaticType, Symbols},
 };
 
 /// Instructions of a later version.
@@ -56,6 +56,8 @@ pub(super) fn mapping(text: &str, file: &Arc<str>, environment: &Environment<'_>
     let output = fields.required("output").unwrap_or(&empty);
     fields.finish();
     let template = Template::compile_asserting(lets, &assertions, output, file, &scope, &problems);
+    check::names(&root, file, &problems);
+    check::plan(&template, environment, &problems);
     let mut problems = problems.into_inner();
     problems.sort();
     if problems.has_errors() {
@@ -93,6 +95,8 @@ pub(super) struct Compiler<'a> {
     symbols: RefCell<Symbols>,
     variables: Vec<String>,
     variable_types: Vec<StaticType>,
+    /// The places of the source each variable looks at.
+    variable_reads: Vec<Vec<Arc<Spot>>>,
     /// Places of the source that a condition around asked for.
     present: Vec<Arc<Spot>>,
     names: Vec<OutputName>,
@@ -114,6 +118,7 @@ impl<'a> Compiler<'a> {
             symbols: RefCell::default(),
             variables: scope.given.to_vec(),
             variable_types: vec![StaticType::any(); scope.given.len()],
+            variable_reads: vec![Vec::new(); scope.given.len()],
             present: Vec::new(),
             names: Vec::new(),
             using: Vec::new(),
@@ -199,11 +204,13 @@ impl<'a> Compiler<'a> {
         let mut rules = Vec::new();
         for (key, value) in node.entries() {
             let rule = self.rule(value, context);
+            let reads = rule.as_ref().map(Rule::reads).unwrap_or_default();
             let static_type = rule.as_ref().map_or_else(StaticType::any, |rule| rule.static_type(self.file));
             // A variable that does not compile keeps its slot, so that its uses are not reported as well.
             rules.push(rule.unwrap_or_else(|| Rule::literal("", value)));
             self.variables.push(key.text.clone());
             self.variable_types.push(static_type);
+            self.variable_reads.push(reads);
         }
         rules
     }
@@ -284,6 +291,10 @@ impl<'a> Compiler<'a> {
             block.lets = self.lets(lets, context);
         }
         block.condition = get("$if").and_then(|condition| self.rule(condition, context));
+        let present = self.present.len();
+        for rule in block.condition.iter().chain(&block.each) {
+            self.suppose(rule);
+        }
         if let Some(written) = get("$empty").and_then(|node| self.on_empty(node)) {
             policy.empty = written;
         }
@@ -337,7 +348,19 @@ impl<'a> Compiler<'a> {
         }
         self.variables.truncate(outer_variables);
         self.variable_types.truncate(outer_variables);
+        self.variable_reads.truncate(outer_variables);
+        self.present.truncate(present);
         block
+    }
+
+    /// What a condition asks for is there, in the rules that depend on it.
+    fn suppose(&mut self, condition: &Rule) {
+        let Expression::Formula(formula) = &condition.value else { return };
+        self.present.extend(formula.reads().iter().cloned());
+        self.present.extend(formula.static_type().spots().cloned());
+        for slot in formula.variables() {
+            self.present.extend(self.variable_reads.get(*slot).into_iter().flatten().cloned());
+        }
     }
 
     /// The outermost block: it stands for the document, so it is there once and holds elements only.
@@ -385,7 +408,7 @@ impl<'a> Compiler<'a> {
 
     fn unfilled(&self, name: &str, place: Place) {
         let problem = Problem::new(code::UNFILLED, format!("no rule fills `{name}`, which the target requires"));
-        self.report(problem.warning().at(place).hint(format!("add a rule for `{name}`")));
+        self.report(problem.at(place).hint(format!("add a rule for `{name}`")));
     }
 
     fn instruction(&self, key: &Key, path: &str) {
@@ -538,10 +561,13 @@ impl<'a> Compiler<'a> {
             fields.finish();
             is_closed |= otherwise.is_some();
             let when = when.and_then(|when| self.rule(when, context));
+            let present = self.present.len();
+            when.iter().for_each(|when| self.suppose(when));
             let mut parts = Vec::new();
             if let Some(then) = then {
                 self.element_values((key, path), then, (index, child), (context, policy), &mut parts);
             }
+            self.present.truncate(present);
             branches.push(Branch { when, parts });
         }
         branches
@@ -570,7 +596,9 @@ impl<'a> Compiler<'a> {
             let child_type = child.zip(self.scope.environment.target).map(|(child, model)| model.get(child.of));
             if matches!(value.data, Data::Map(_)) {
                 let block = self.block(value, child.map(|child| child.of), context, policy, path);
-                if block.each.is_some() && child.is_some_and(|child| !child.repeats()) {
+                let repeats_here =
+                    block.each.as_ref().is_some_and(|each| each.static_type(self.file).occurs.most == Most::Many);
+                if repeats_here && child.is_some_and(|child| !child.repeats()) {
                     self.too_many(key, path);
                 }
                 let item = repeats || is_list || block.each.is_some();
@@ -624,7 +652,8 @@ impl<'a> Compiler<'a> {
         {
             let problem = Problem::new(code::WRONG_LITERAL, format!("`{text}` does not fit the target: {why}"));
             let hint = "a value that begins with `=` is a formula";
-            self.report(problem.at(value.place(self.file).with_path(path)).hint(hint));
+            let problem = problem.at(value.place(self.file).with_path(path)).hint(hint);
+            self.report(problem.did_you_mean(text, simple.enumeration.iter().map(|word| &**word)));
         }
         Some(Field { name, rule, simple, required: false, repeats: false, item: false, policy })
     }
@@ -659,6 +688,11 @@ impl<'a> Compiler<'a> {
         let hint =
             if known.is_empty() { "nothing may stand here".into() } else { format!("known here: {listed}{more}") };
         problem = problem.hint(hint);
+        let elsewhere = self.scope.environment.target.and_then(|target| check::belongs(target, written));
+        problem = match elsewhere {
+            Some(place) => problem.hint(format!("it belongs into `{place}`")),
+            None => problem,
+        };
         self.report(problem.did_you_mean(written, known.iter().map(String::as_str)));
     }
 
@@ -677,6 +711,14 @@ impl Rule {
     fn literal(text: &str, node: &Yaml) -> Self {
         let value = Expression::Literal { text: text.into(), kind: LiteralKind::Text };
         Self { value, line: node.line, column: node.column }
+    }
+
+    /// The places of the source it looks at.
+    fn reads(&self) -> Vec<Arc<Spot>> {
+        match &self.value {
+            Expression::Formula(formula) => formula.reads().to_vec(),
+            Expression::Literal { .. } => Vec::new(),
+        }
     }
 
     /// What is known of its value.

@@ -6,6 +6,7 @@
 //! `plan.rs`, and is carried out in `run.rs`.
 
 mod case;
+mod check;
 mod code;
 mod compile;
 mod explanation;

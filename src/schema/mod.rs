@@ -8,9 +8,11 @@
 mod code;
 mod declaration;
 mod model;
+mod pattern;
 mod simple;
 mod xsd;
 
 pub use code::CODES;
 pub use model::{Attribute, Child, Model, Type, TypeId};
+pub use pattern::Pattern;
 pub use simple::{Simple, SimpleKind};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Pattern;
 use crate::document::Decimal;
 
 /// The built-in type a simple type comes from, as far as mappings care.
@@ -51,6 +52,12 @@ pub struct Simple {
     pub total_digits: Option<u32>,
     /// The most digits after the point.
     pub fraction_digits: Option<u32>,
+    /// The forms it must have, all of them.
+    pub patterns: Vec<Pattern>,
+    /// The least number, and whether that itself is too small.
+    pub least: Option<(Decimal, bool)>,
+    /// The greatest number, and whether that itself is too great.
+    pub greatest: Option<(Decimal, bool)>,
 }
 
 impl Simple {
@@ -68,6 +75,12 @@ impl Simple {
             let known = self.enumeration.iter().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", ");
             return Some(format!("it is not one of {known}"));
         }
+        if let Some(pattern) = self.patterns.iter().find(|pattern| !pattern.holds(self.normalised(text))) {
+            return Some(format!("it does not have the form `{pattern}`"));
+        }
+        if let Some(wrong) = self.misfit_bounds(collapsed) {
+            return Some(wrong);
+        }
         if self.min_length.is_none() && self.max_length.is_none() {
             return None;
         }
@@ -79,6 +92,31 @@ impl Simple {
             }
             _ => None,
         }
+    }
+
+    /// The text patterns are held against: only strings keep white space around them.
+    fn normalised<'t>(&self, text: &'t str) -> &'t str {
+        if self.kind == SimpleKind::String { text } else { text.trim_matches([' ', '\t', '\n', '\r']) }
+    }
+
+    fn misfit_bounds(&self, text: &str) -> Option<String> {
+        if self.least.is_none() && self.greatest.is_none() {
+            return None;
+        }
+        let value = Decimal::parse(text).ok()?;
+        if let Some((least, out)) = self.least
+            && (value < least || (out && value == least))
+        {
+            let than = if out { "greater than" } else { "at least" };
+            return Some(format!("it must be {than} {least}"));
+        }
+        if let Some((greatest, out)) = self.greatest
+            && (value > greatest || (out && value == greatest))
+        {
+            let than = if out { "less than" } else { "at most" };
+            return Some(format!("it must be {than} {greatest}"));
+        }
+        None
     }
 
     fn misfit_kind(&self, text: &str) -> Option<String> {
@@ -235,6 +273,12 @@ mod tests {
         assert_eq!(name.misfit("二字"), None);
         assert_eq!(name.misfit("三个字").as_deref(), Some("it has 3 characters, at most 2 are allowed"));
         assert!(name.misfit("").is_some());
+        let code = Simple { patterns: vec![Pattern::new(&["[A-Z]{3}", "x"])], ..Simple::default() };
+        assert_eq!((code.misfit("CNY"), code.misfit("x")), (None, None));
+        assert_eq!(code.misfit("CNYX").as_deref(), Some("it does not have the form `[A-Z]{3}|x`"));
+        let least = Some((Decimal::from(1), false));
+        let line = Simple { kind: SimpleKind::Integer, least, ..Simple::default() };
+        assert_eq!((line.misfit("1"), line.misfit("0").as_deref()), (None, Some("it must be at least 1")));
         let flag = Simple { enumeration: vec!["0".into(), "1".into()], ..Simple::default() };
         assert_eq!(flag.misfit("2").as_deref(), Some("it is not one of `0`, `1`"));
     }

@@ -1,6 +1,6 @@
 //! Reads XML Schema 1.0 into a [`Model`]: the declarations and the facets a mapping can be checked against.
 //!
-//! Identity constraints, patterns and substitution groups are passed over: they restrict documents, and this reader only
+//! Identity constraints and substitution groups are passed over: they restrict documents, and this reader only
 //! has to know what may stand where.
 
 use std::{
@@ -9,10 +9,13 @@ use std::{
 };
 
 use super::{
-    Attribute, Child, Model, Simple, SimpleKind, Type, TypeId, code,
+    Attribute, Child, Model, Pattern, Simple, SimpleKind, Type, TypeId, code,
     declaration::{Global, Loader, Site},
 };
-use crate::{base::Problems, document::QName};
+use crate::{
+    base::Problems,
+    document::{Decimal, QName},
+};
 
 pub(super) const XS: &str = "http://www.w3.org/2001/XMLSchema";
 pub(super) const XML: &str = "http://www.w3.org/XML/1998/namespace";
@@ -149,7 +152,22 @@ impl Building<'_> {
             }
         };
         let list = matches!(local, "NMTOKENS" | "IDREFS" | "ENTITIES");
-        Simple { kind, list, ..Simple::default() }
+        let bound = |at: i64| Some((Decimal::from(at), false));
+        let (least, greatest) = match local {
+            "positiveInteger" => (bound(1), None),
+            "nonNegativeInteger" | "unsignedLong" => (bound(0), None),
+            "negativeInteger" => (None, bound(-1)),
+            "nonPositiveInteger" => (None, bound(0)),
+            "long" => (bound(i64::MIN), bound(i64::MAX)),
+            "int" => (bound(i64::from(i32::MIN)), bound(i64::from(i32::MAX))),
+            "short" => (bound(i64::from(i16::MIN)), bound(i64::from(i16::MAX))),
+            "byte" => (bound(i64::from(i8::MIN)), bound(i64::from(i8::MAX))),
+            "unsignedInt" => (bound(0), bound(i64::from(u32::MAX))),
+            "unsignedShort" => (bound(0), bound(i64::from(u16::MAX))),
+            "unsignedByte" => (bound(0), bound(i64::from(u8::MAX))),
+            _ => (None, None),
+        };
+        Simple { kind, list, least, greatest, ..Simple::default() }
     }
 
     fn complex(&mut self, site: Site, out: &mut Type, depth: usize) {
@@ -402,12 +420,17 @@ impl Building<'_> {
     }
 
     fn facets(&mut self, site: Site, value: &mut Simple) {
-        let mut words = Vec::new();
+        let (mut words, mut patterns) = (Vec::new(), Vec::new());
         for facet in self.loader.children(site) {
             let Some(text) = self.loader.attribute(facet, "value") else { continue };
             let number = text.trim().parse().ok();
             match self.loader.kind(facet) {
                 "enumeration" => words.push(Arc::from(text)),
+                "pattern" => patterns.push(text),
+                "minInclusive" => value.least = Decimal::parse(text.trim()).ok().map(|bound| (bound, false)),
+                "minExclusive" => value.least = Decimal::parse(text.trim()).ok().map(|bound| (bound, true)),
+                "maxInclusive" => value.greatest = Decimal::parse(text.trim()).ok().map(|bound| (bound, false)),
+                "maxExclusive" => value.greatest = Decimal::parse(text.trim()).ok().map(|bound| (bound, true)),
                 "length" => (value.min_length, value.max_length) = (number, number),
                 "minLength" => value.min_length = number,
                 "maxLength" => value.max_length = number,
@@ -415,6 +438,9 @@ impl Building<'_> {
                 "fractionDigits" => value.fraction_digits = number,
                 _ => (),
             }
+        }
+        if !patterns.is_empty() {
+            value.patterns.push(Pattern::new(&patterns));
         }
         if !words.is_empty() {
             value.enumeration = words;

@@ -808,6 +808,7 @@ impl<'a> Compiler<'a> {
         let hint = match (twin, suggest(&written, shown.iter().map(String::as_str))) {
             (Some(twin), _) => Some(format!("did you mean `{}`, which is in another namespace?", shown[twin])),
             (None, Some(best)) => Some(format!("did you mean `{best}`?")),
+            (None, None) if let Some(place) = self.whereabouts(kind, name) => Some(format!("it stands in `{place}`")),
             (None, None) if shown.is_empty() => Some(format!("there are no {kind}s here")),
             (None, None) => {
                 let more = if shown.len() > 8 { ", …" } else { "" };
@@ -817,6 +818,12 @@ impl<'a> Compiler<'a> {
         };
         let text = format!("no document of the source type has an {kind} `{written}` here");
         self.report(code::UNKNOWN_STEP, span, text, hint);
+    }
+
+    /// Where in the source type an element of that name stands.
+    fn whereabouts(&self, kind: &str, name: &QName) -> Option<String> {
+        let model = self.scope.model.filter(|_| kind == "element")?;
+        super::infer::whereabouts(model, name)
     }
 
     /// A name as this formula would write it.

@@ -35,7 +35,8 @@ pub fn all(items: &[ItemType], verdict: impl Fn(&ItemType) -> Fit) -> Fit {
 }
 
 /// What the items are, for messages.
-pub(super) fn nouns(items: &[ItemType], model: Option<&dyn SourceModel>) -> String {
+#[must_use]
+pub fn nouns(items: &[ItemType], model: Option<&dyn SourceModel>) -> String {
     let mut nouns: Vec<&str> = Vec::new();
     for item in items {
         let noun = match item {

@@ -164,6 +164,7 @@ impl Inference<'_> {
 
     fn infer(&mut self, op: &Op, focus: &StaticType) -> StaticType {
         let boolean = StaticType::atomic(Class::Boolean, Occurs::ONE);
+        let before = self.found.problems.len();
         let known = match &op.kind {
             OpKind::Constant(value) => self.constant(value, op.span),
             OpKind::Local(at) => self.locals.get(*at).cloned().unwrap_or_default(),
@@ -315,7 +316,8 @@ impl Inference<'_> {
                 StaticType::any()
             }
         };
-        self.folded(op).unwrap_or(known)
+        let told = self.found.problems.len() > before;
+        self.folded(op, told).unwrap_or(known)
     }
 
     fn with_local(&mut self, local: StaticType, body: &Op, focus: &StaticType) -> StaticType {
@@ -341,15 +343,15 @@ impl Inference<'_> {
         StaticType { items: Vec::new(), occurs }.with_items(&items)
     }
 
-    /// The value of an operation on constants. One that fails will always fail.
-    fn folded(&mut self, op: &Op) -> Option<StaticType> {
+    /// The value of an operation on constants. One that fails will always fail; `told` when its problems are reported.
+    fn folded(&mut self, op: &Op, told: bool) -> Option<StaticType> {
         if matches!(op.kind, OpKind::Constant(_)) || !is_closed(op) {
             return None;
         }
         let parts_fail = |op: &Op| parts(op).iter().any(|part| formula::constant_result(part).is_err());
         match formula::constant_result(op) {
             Ok(value) => Some(self.constant(&value, op.span)),
-            Err(_) if parts_fail(op) => None,
+            Err(_) if told || parts_fail(op) => None,
             Err(failure) => {
                 let problem = failure.problem();
                 let text = format!("`{}` always fails: {}", self.written(op.span), problem.text);
@@ -364,7 +366,7 @@ impl Inference<'_> {
         match fit::all(&known.items, |item| fit::number(item, self.model())) {
             Fit::Always => {}
             Fit::Sometimes => {
-                let text = format!("{by} needs a number, and `{}` may be anything else", self.written(span));
+                let text = format!("{by} needs a number, and `{}` may be something else", self.written(span));
                 let hint = "read it with `parse-number(…)`, or cast it with `xs:decimal(…)`".to_owned();
                 self.warn(code::DOUBTFUL, span, text, Some(hint));
             }
@@ -779,6 +781,13 @@ fn below(model: &dyn SourceModel, spot: &Arc<Spot>) -> Option<(Vec<Arc<Spot>>, b
     Some((found, open))
 }
 
+/// The path of an element whose child has a name: `/SalesOrder/Line`.
+pub(super) fn whereabouts(model: &dyn SourceModel, name: &QName) -> Option<String> {
+    let (below, _) = below(model, &Spot::document(model.root()))?;
+    let found = below.iter().find(|spot| spot.name() == Some(name))?;
+    found.up().filter(|up| up.kind() == Kind::Element).map(|up| up.to_string())
+}
+
 fn rooted_at(focus: &StaticType) -> StaticType {
     let mut found: Option<Arc<Spot>> = None;
     for item in &focus.items {
@@ -839,7 +848,12 @@ fn yields(function: &Function, types: &[StaticType], own: Slot, first: Option<Sl
             if types.len() > 2 { found.or(&arg(2).clone().occurring(arg(2).occurs.then(Occurs::EMPTY))) } else { found }
         }
         "xref" => StaticType::atomic(Class::String, arg(1).occurs.single()),
-        "abs" | "ceiling" | "floor" | "round" | "round-half-to-even" => numeric(given.occurs.single()),
+        "ceiling" | "floor" | "round" | "round-half-to-even" if types.len() == 1 => {
+            let rounded = numeric(given.occurs.single());
+            let exact = rounded.items == [ItemType::Atomic(Class::Decimal)];
+            if exact { StaticType::atomic(Class::Integer, rounded.occurs) } else { rounded }
+        }
+        "abs" | "round" | "round-half-to-even" => numeric(given.occurs.single()),
         "min" | "max" if given.items.iter().all(|item| item.class().is_some()) => like(given.occurs.single()),
         "min" | "max" | "avg" => numeric(given.occurs.single()),
         "sum" => numeric(Occurs::ONE),

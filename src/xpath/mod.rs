@@ -46,7 +46,7 @@ mod value;
 pub use code::CODES;
 pub use collection::{Array, Map};
 pub use failure::Failure;
-pub use fit::{Fit, lexical};
+pub use fit::{Fit, lexical, nouns};
 pub use formula::Formula;
 pub use frame::{Budget, CodeAnswer, Frame, Host, Markup, Trace, TraceEvent, Variables};
 pub use function::{Function, functions, is_reserved};

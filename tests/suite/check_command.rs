@@ -68,7 +68,7 @@ fn the_example_and_the_shipped_library_are_clean() {
 fn warnings_fail_only_when_asked_to() {
     let setup = Setup::dealer_group();
     let mapping = fs::read_to_string(root().join("mappings/u8/hub-sales-order-to-saleorder.yaml")).expect("shipped");
-    let with_more = mapping.replace("let:\n", "let:\n  nobody-needs-it: =SalesOrder/Note\n");
+    let with_more = mapping.replacen("\nlet:\n", "\nlet:\n  nobody-needs-it: =SalesOrder/Note\n", 1);
     setup.write("mappings/u8/hub-sales-order-to-saleorder.yaml", &with_more);
     let config = setup.config();
     let ran = crossdock(&["check", "--config", &config, "--json"]).expect(0).json();

@@ -8,7 +8,7 @@ use super::{
     cast::{AtomicType, Prefixes, TYPES},
     code,
     conversion::surely_fits,
-    function::{self, Function, Yields, pattern},
+    function::{self, Function, Prepared, Yields, date_picture::DatePicture, number_picture::NumberPicture, pattern},
     item::Item,
     op::{AxisOp, ItemTypeTest, NodeTest, Op, OpKind, Predicate, StepOp, TypeTest},
     signature::Parameter,
@@ -435,13 +435,13 @@ impl<'a> Compiler<'a> {
             return None;
         }
         self.check_literals(function.name, arguments, &ops);
-        let pattern = self.pattern(function.name, arguments, &ops);
+        let prepared = self.prepared(function.name, arguments, &ops);
         let known = match function.yields {
             Yields::Other => Static::Unknown,
             Yields::First => types.first().copied().unwrap_or(Static::Unknown),
         };
         let conversions = conversions(function, &ops);
-        Some((OpKind::Call { function, arguments: ops, conversions, pattern }, known))
+        Some((OpKind::Call { function, arguments: ops, conversions, prepared }, known))
     }
 
     /// The name a function has in the tables: `count`, `map:get`; none for the constructor of a type.
@@ -544,40 +544,35 @@ impl<'a> Compiler<'a> {
                     self.report(code::BAD_LITERAL, span, text, Some(hint));
                 }
             }
-            "format-date" | "format-dateTime" | "format-time" => {
-                // a string is no date: what the picture says does not matter then
-                if let (None, Some((picture, span))) = (literal(0), literal(1))
-                    && let Err(failure) = function::date_picture::check(&picture)
-                {
-                    self.report(code::BAD_LITERAL, span, failure.problem().text, None);
-                }
-            }
-            "format-number" if ops.len() == 2 => {
-                if let Some((picture, span)) = literal(1)
-                    && let Err(failure) = function::number_picture::NumberPicture::parse(&picture)
-                {
-                    self.report(code::BAD_LITERAL, span, failure.problem().text, None);
-                }
-            }
             _ => {}
         }
     }
 
-    /// The pattern of a regular-expression function, compiled once when it is a literal.
-    fn pattern(&mut self, function: &str, arguments: &[Expr], ops: &[Op]) -> Option<Arc<pattern::Pattern>> {
+    /// The pattern or picture of a function, compiled once when it is a literal.
+    fn prepared(&mut self, function: &str, arguments: &[Expr], ops: &[Op]) -> Option<Arc<Prepared>> {
         let flags_at = match function {
-            "matches" => 2,
-            "tokenize" | "analyze-string" => 2,
-            "replace" => 3,
+            "matches" | "tokenize" | "analyze-string" => Some(2),
+            "replace" => Some(3),
+            // a string is no date: what the picture says does not matter then
+            "format-date" | "format-dateTime" | "format-time" if ops.first().and_then(literal).is_some() => {
+                return None;
+            }
+            "format-date" | "format-dateTime" | "format-time" | "parse-date" => None,
+            "format-number" if ops.len() == 2 => None,
             _ => return None,
         };
         let text = literal(ops.get(1)?)?;
-        let flags = match ops.get(flags_at) {
+        let flags = match flags_at.and_then(|at| ops.get(at)) {
             Some(op) => literal(op)?,
             None => "".into(),
         };
-        match pattern::Pattern::compile(&text, &flags) {
-            Ok(pattern) => Some(Arc::new(pattern)),
+        let prepared = match function {
+            "format-number" => NumberPicture::parse(&text).map(|picture| Prepared::Number(Box::new(picture))),
+            _ if flags_at.is_none() => DatePicture::parse(&text).map(Prepared::Date),
+            _ => pattern::Pattern::compile(&text, &flags).map(Prepared::Pattern),
+        };
+        match prepared {
+            Ok(prepared) => Some(Arc::new(prepared)),
             Err(failure) => {
                 let span = arguments.get(1).map(|argument| argument.span).unwrap_or_default();
                 self.report(code::BAD_LITERAL, span, failure.problem().text, None);

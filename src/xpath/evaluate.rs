@@ -263,7 +263,7 @@ impl Run<'_> {
     }
 
     fn called(&mut self, op: &Op, focus: Focus<'_>) -> Evaluated<Value> {
-        let OpKind::Call { function, arguments, conversions, pattern } = &op.kind else { return Ok(Value::Empty) };
+        let OpKind::Call { function, arguments, conversions, prepared } = &op.kind else { return Ok(Value::Empty) };
         let at = |failure: Failure| (failure, op.span.start);
         let mut values = Vec::with_capacity(arguments.len());
         for (index, argument) in arguments.iter().enumerate() {
@@ -277,7 +277,7 @@ impl Run<'_> {
         }
         let work: usize = values.iter().map(Value::len).sum();
         self.frame.budget.take(work as u64).map_err(at)?;
-        let call = Call { frame: self.frame, focus, arguments: &values, pattern: pattern.as_deref() };
+        let call = Call { frame: self.frame, focus, arguments: &values, prepared: prepared.as_deref() };
         let value = (function.call)(&call).map_err(at)?;
         if let Value::One(Item::String(text)) = &value {
             self.frame.budget.take_text(text.len()).map_err(at)?;

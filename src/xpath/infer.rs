@@ -500,7 +500,9 @@ impl Inference<'_> {
             "matches" | "replace" | "tokenize" if arguments.len() == 2 + usize::from(function.name == "replace") => {
                 function::pattern::Pattern::compile(&constant.text, "").err()
             }
-            "format-date" | "format-dateTime" | "format-time" => function::date_picture::check(&constant.text).err(),
+            "format-date" | "format-dateTime" | "format-time" => {
+                function::date_picture::DatePicture::parse(&constant.text).err()
+            }
             "format-number" => function::number_picture::NumberPicture::parse(&constant.text).err(),
             _ => None,
         };

@@ -6,7 +6,7 @@ use super::{
     Value,
     ast::{Arithmetic, Axis, Comparison, NodeComparison, Occurrence, SetOperation, Span},
     cast::{AtomicType, Prefixes},
-    function::{Function, pattern::Pattern},
+    function::{Function, Prepared},
     signature::Parameter,
 };
 use crate::document::Kind;
@@ -67,7 +67,7 @@ pub(super) enum OpKind {
         arguments: Vec<Op>,
         /// What each argument is converted to; shorter than `arguments` when the rest needs no conversion.
         conversions: Box<[Option<&'static Parameter>]>,
-        pattern: Option<Arc<Pattern>>,
+        prepared: Option<Arc<Prepared>>,
     },
     Path {
         rooted: bool,

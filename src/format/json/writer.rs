@@ -1,6 +1,6 @@
 //! A document to JSON text.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
 
 use super::{
     number::{Number, number},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Up to so many names are compared one by one.
-const MANY: usize = 8;
+const MANY: usize = 24;
 
 /// Writes a document; its bytes are made afterwards.
 pub(in crate::format) fn write(document: &Document, options: &WriteOptions) -> Result<String, Problem> {
@@ -193,14 +193,14 @@ impl<'d> Writing<'d, '_> {
             Problem::new(code::JSON_WRITE, "two members would have the same name").at(document.place(node))
         };
         let names: HashSet<&str> = match groups.len() {
-            ..=MANY => HashSet::new(),
+            ..=MANY => HashSet::default(),
             _ => groups.iter().map(|(group, _)| *group).collect(),
         };
         let has = |member: &str| match names.is_empty() {
             true => groups.iter().any(|(group, _)| *group == member),
             false => names.contains(member),
         };
-        let mut attributes = HashSet::new();
+        let mut attributes = HashSet::default();
         for attribute in self.attributes(node) {
             let Some(name) = document.qname(attribute) else { continue };
             if !attributes.insert(&*name.local) || has(&format!("@{}", name.local)) {

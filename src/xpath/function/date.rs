@@ -428,5 +428,6 @@ fn formatted(call: &Call<'_>) -> Result<Value, Failure> {
         _ => return Ok(Value::Empty),
     };
     let (language, calendar) = (call.optional_string(2)?, call.optional_string(3)?);
-    string(date_format::format(&call.string(1)?, &moment, language.as_deref(), calendar.as_deref())?)
+    let picture = call.date_picture(1)?;
+    string(date_format::format(&picture, &moment, language.as_deref(), calendar.as_deref())?)
 }

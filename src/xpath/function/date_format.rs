@@ -3,7 +3,7 @@
 use jiff::civil;
 
 use super::{
-    date_picture::{Marker, Piece, invalid, pieces},
+    date_picture::{DatePicture, Marker, Piece, invalid},
     numeral::{self, DigitPattern},
 };
 use crate::{document::is_ncname, xpath::Failure};
@@ -52,7 +52,7 @@ const CALENDARS: &[&str] = &[
 /// # Errors
 /// `FOFD1340` for a picture or calendar that is none, `FOFD1350` for a component the value has not.
 pub(super) fn format(
-    picture: &str,
+    picture: &DatePicture,
     moment: &Moment,
     language: Option<&str>,
     calendar: Option<&str>,
@@ -70,10 +70,10 @@ pub(super) fn format(
     if !knows_calendar(calendar)? {
         made.push_str("[Calendar: AD]");
     }
-    for piece in pieces(picture)? {
+    for piece in picture.pieces() {
         match piece {
-            Piece::Literal(text) => made.push_str(&text),
-            Piece::Marker(marker) => write_component(&mut made, &marker, moment, language)?,
+            Piece::Literal(text) => made.push_str(text),
+            Piece::Marker(marker) => write_component(&mut made, marker, moment, language)?,
         }
     }
     Ok(made)
@@ -98,7 +98,7 @@ fn knows_calendar(name: Option<&str>) -> Result<bool, Failure> {
     Ok(matches!(local, "AD" | "CE" | "ISO" | "NS"))
 }
 
-fn write_component(made: &mut String, marker: &Marker<'_>, moment: &Moment, language: Language) -> Result<(), Failure> {
+fn write_component(made: &mut String, marker: &Marker, moment: &Moment, language: Language) -> Result<(), Failure> {
     let missing = |what: &str| {
         Failure::error("FOFD1350", format!("the picture asks for `{}`, but the value has no {what}", marker.component))
     };
@@ -184,8 +184,22 @@ fn write_component(made: &mut String, marker: &Marker<'_>, moment: &Moment, lang
             return Ok(());
         }
     };
-    made.push_str(&number(u32::try_from(value).unwrap_or_default(), presentation, marker, language));
+    match marker.plain {
+        Some(digits) => write_digits(made, value.unsigned_abs(), digits, marker.component == 'Y'),
+        None => made.push_str(&number(u32::try_from(value).unwrap_or_default(), presentation, marker, language)),
+    }
     Ok(())
+}
+
+/// At least so many digits; a year is shortened to them from two on.
+fn write_digits(made: &mut String, value: u64, digits: usize, is_year: bool) {
+    let limit = u32::try_from(digits).ok().filter(|digits| is_year && *digits > 1).and_then(|n| 10_u64.checked_pow(n));
+    let mut rest = limit.map_or(value, |limit| value % limit);
+    let start = made.len();
+    while rest > 0 || made.len() - start < digits {
+        made.insert(start, char::from(b'0' + (rest % 10) as u8));
+        rest /= 10;
+    }
 }
 
 /// The week of the month: its first one is that with its first Thursday. The days before are of the last week of the
@@ -200,7 +214,7 @@ fn week_of_month(day: civil::Date) -> i64 {
     i64::from((thursday.day() - 1) / 7 + 1)
 }
 
-fn number(value: u32, presentation: &str, marker: &Marker<'_>, language: Language) -> String {
+fn number(value: u32, presentation: &str, marker: &Marker, language: Language) -> String {
     let pattern = DigitPattern::parse(presentation, false);
     // a year is shortened from the left to the width or, from two digits on, to the digits of the picture
     let most = match (marker.width, &pattern) {
@@ -264,7 +278,7 @@ fn padded(mut text: String, least: usize) -> String {
 }
 
 /// A name in the case asked for, shortened to three letters where it is wider than allowed.
-fn name(full: &str, presentation: &str, marker: &Marker<'_>, shortens: bool) -> String {
+fn name(full: &str, presentation: &str, marker: &Marker, shortens: bool) -> String {
     let (least, most) = marker.width.unwrap_or((1, usize::MAX));
     let short: String = match full.chars().count() > most && shortens {
         true => full.chars().take(most.min(3)).collect(),
@@ -299,7 +313,7 @@ fn write_fraction(made: &mut String, nanos: i32, presentation: &str, width: Opti
 }
 
 /// The time zone (F&O 3.1 §9.8.4.6).
-fn write_zone(made: &mut String, marker: &Marker<'_>, presentation: &str, offset: Option<i16>) {
+fn write_zone(made: &mut String, marker: &Marker, presentation: &str, offset: Option<i16>) {
     if presentation == "Z" {
         // the letters of the military, without J, which means local time
         let letter = match offset {

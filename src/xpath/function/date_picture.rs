@@ -1,27 +1,33 @@
 //! Pictures of dates and times (F&O 3.1 §9.8.4): their parts, and reading by them for `parse-date`.
 
-use std::borrow::Cow;
-
 use jiff::civil;
 
 use super::numeral::DigitPattern;
 use crate::xpath::Failure;
 
+/// A picture, read.
+#[derive(Debug)]
+pub(in crate::xpath) struct DatePicture(Vec<Piece>);
+
 /// A part of a picture.
-pub(super) enum Piece<'a> {
+#[derive(Debug)]
+pub(super) enum Piece {
     Literal(String),
-    Marker(Marker<'a>),
+    Marker(Marker),
 }
 
 /// A variable marker: `[Y0001]`, `[MNn,3-3]`.
-pub(super) struct Marker<'a> {
+#[derive(Debug)]
+pub(super) struct Marker {
     pub component: char,
     /// The first presentation modifier; empty when it was left out.
-    pub presentation: Cow<'a, str>,
+    pub presentation: String,
     /// The second presentation modifier: `o` ordinal, `c` cardinal, `t` traditional, `a` alphabetic.
     pub second: Option<char>,
     /// Least and most characters.
     pub width: Option<(usize, usize)>,
+    /// The number of digits, when the presentation is nothing but ASCII digits: `0001`.
+    pub plain: Option<usize>,
 }
 
 /// `FOFD1340`: the picture or what goes with it is not valid.
@@ -29,11 +35,22 @@ pub(super) fn invalid(why: impl std::fmt::Display) -> Failure {
     Failure::error("FOFD1340", format!("the date picture is not valid: {why}"))
 }
 
-/// The parts of a picture.
-///
-/// # Errors
-/// `FOFD1340`.
-pub(super) fn pieces(picture: &str) -> Result<Vec<Piece<'_>>, Failure> {
+impl DatePicture {
+    /// Reads a picture.
+    ///
+    /// # Errors
+    /// `FOFD1340`.
+    pub fn parse(picture: &str) -> Result<Self, Failure> {
+        pieces(picture).map(Self)
+    }
+
+    /// Its parts.
+    pub(super) fn pieces(&self) -> &[Piece] {
+        &self.0
+    }
+}
+
+fn pieces(picture: &str) -> Result<Vec<Piece>, Failure> {
     let (mut pieces, mut rest, mut literal) = (Vec::new(), picture, String::new());
     while let Some(c) = rest.chars().next() {
         if let Some(after) = rest.strip_prefix("[[") {
@@ -62,22 +79,15 @@ pub(super) fn pieces(picture: &str) -> Result<Vec<Piece<'_>>, Failure> {
     Ok(pieces)
 }
 
-fn marker(text: &str) -> Result<Marker<'_>, Failure> {
-    let is_space = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r');
-    let text = match text.contains(is_space) {
-        true => Cow::Owned(text.replace(is_space, "")),
-        false => Cow::Borrowed(text),
-    };
+fn marker(text: &str) -> Result<Marker, Failure> {
+    let text = text.replace([' ', '\t', '\n', '\r'], "");
     let component = text.chars().next().ok_or_else(|| invalid("`[]` names no component"))?;
     if !"YMDdFWwHhPmsfZzCE".contains(component) {
         return Err(invalid(format!(
             "`{component}` is no component; Y year, M month, D day, H hour, m minute, s second"
         )));
     }
-    let cut = |from: usize, to: usize| match &text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.get(from..to).unwrap_or_default()),
-        Cow::Owned(text) => Cow::Owned(text.get(from..to).unwrap_or_default().to_owned()),
-    };
+    let cut = |from: usize, to: usize| text.get(from..to).unwrap_or_default().to_owned();
     let comma = text.rfind(',');
     let end = comma.unwrap_or(text.len());
     let width = comma.and_then(|at| text.get(at + 1..)).map(width).transpose()?;
@@ -95,7 +105,9 @@ fn marker(text: &str) -> Result<Marker<'_>, Failure> {
     if has_digits && !zone && DigitPattern::parse(&presentation, component == 'f').is_none() {
         return Err(invalid(format!("`{presentation}` is no pattern of digits")));
     }
-    Ok(Marker { component, presentation, second, width })
+    let digits = !presentation.is_empty() && presentation.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = (digits && second.is_none() && width.is_none()).then_some(presentation.len());
+    Ok(Marker { component, presentation, second, width, plain })
 }
 
 /// `3`, `3-5`, `*-2`.
@@ -115,14 +127,9 @@ fn width(text: &str) -> Result<(usize, usize), Failure> {
     Ok((least, most))
 }
 
-/// Checks a picture without a date.
-pub(in crate::xpath) fn check(picture: &str) -> Result<(), Failure> {
-    pieces(picture).map(|_| ())
-}
-
 /// Reads a text written after a picture; `None` when it does not fit. Components: Y M D H h m s f P.
-pub(in crate::xpath) fn read(picture: &str, text: &str) -> Result<Option<(civil::Date, Option<civil::Time>)>, Failure> {
-    let pieces = pieces(picture)?;
+pub(super) fn read(picture: &DatePicture, text: &str) -> Result<Option<(civil::Date, Option<civil::Time>)>, Failure> {
+    let pieces = picture.pieces();
     let mut rest = text;
     let (mut year, mut month, mut day) = (None, None, None);
     let (mut hour, mut minute, mut second, mut nanos, mut afternoon) = (None, 0, 0, 0_i64, None);

@@ -1,6 +1,6 @@
 //! Functions that write numbers (F&O 3.1 §4.6, §4.7).
 
-use super::{Call, Function, Yields::Other, format_integer, number_picture::NumberPicture, string};
+use super::{Call, Function, Prepared, Yields::Other, format_integer, number_picture::NumberPicture, string};
 use crate::xpath::{Failure, Value, operate::Number};
 
 pub(super) const TABLE: &[Function] = &[
@@ -21,7 +21,14 @@ pub(super) const TABLE: &[Function] = &[
             if let Some(name) = call.optional_string(2)? {
                 return Err(Failure::error("FODF1280", format!("there is no decimal format `{name}`")));
             }
-            let picture = NumberPicture::parse(&call.string(1)?)?;
+            let parsed;
+            let picture = match call.prepared {
+                Some(Prepared::Number(picture)) => picture,
+                _ => {
+                    parsed = NumberPicture::parse(&call.string(1)?)?;
+                    &parsed
+                }
+            };
             string(match call.number(0)? {
                 None => "NaN".to_owned(),
                 Some(Number::Integer(value) | Number::Decimal(value)) => picture.format(value),

@@ -232,7 +232,8 @@ fn parse_date(call: &Call<'_>) -> Result<Value, Failure> {
     }
     let mut found = if call.has(1) { None } else { usual_date(text) };
     for at in 1..call.arguments.len() {
-        found = date_picture::read(&call.string(at)?, text)?;
+        let picture = call.date_picture(at)?;
+        found = date_picture::read(&picture, text)?;
         if found.is_some() {
             break;
         }

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use regex::Captures;
 
-use super::{Call, FUNCTIONS, Function, Yields::Other, boolean, pattern::Pattern, string, string::SPACE};
+use super::{Call, FUNCTIONS, Function, Prepared, Yields::Other, boolean, pattern::Pattern, string, string::SPACE};
 use crate::{
     document::{Builder, Name, NodeId, Text},
     xpath::{Failure, Item, Value},
@@ -77,9 +77,9 @@ pub(super) const TABLE: &[Function] = &[
 ];
 
 fn with_pattern<'a>(call: &Call<'a>, flags: usize) -> Result<Cow<'a, Pattern>, Failure> {
-    match call.pattern {
-        Some(pattern) => Ok(Cow::Borrowed(pattern)),
-        None => {
+    match call.prepared {
+        Some(Prepared::Pattern(pattern)) => Ok(Cow::Borrowed(pattern)),
+        _ => {
             let pattern = call.string(1)?;
             // compiling costs far more than reading
             call.frame.budget.take(1_000 + 16 * pattern.len() as u64)?;

@@ -128,13 +128,46 @@ pub(super) struct Call<'a> {
     pub frame: &'a Frame<'a>,
     pub focus: Focus<'a>,
     pub arguments: &'a [Value],
-    /// The compiled pattern, when it was a literal.
-    pub pattern: Option<&'a pattern::Pattern>,
+    /// What the pattern or picture was compiled to, when it was a literal.
+    pub prepared: Option<&'a Prepared>,
+}
+
+/// A literal pattern or picture (the second argument), compiled with its formula.
+#[derive(Debug)]
+pub(super) enum Prepared {
+    Pattern(pattern::Pattern),
+    Number(Box<number_picture::NumberPicture>),
+    Date(date_picture::DatePicture),
+}
+
+/// A picture that was compiled before, or just now.
+pub(super) enum Picture<'a> {
+    Prepared(&'a date_picture::DatePicture),
+    Parsed(date_picture::DatePicture),
+}
+
+impl std::ops::Deref for Picture<'_> {
+    type Target = date_picture::DatePicture;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Prepared(picture) => picture,
+            Self::Parsed(picture) => picture,
+        }
+    }
 }
 
 impl<'a> Call<'a> {
     fn value(&self, at: usize) -> &'a Value {
         self.arguments.get(at).unwrap_or(&Value::Empty)
+    }
+
+    /// The date picture in an argument.
+    fn date_picture(&self, at: usize) -> Result<Picture<'a>, Failure> {
+        match self.prepared {
+            Some(Prepared::Date(picture)) if at == 1 => Ok(Picture::Prepared(picture)),
+            _ => date_picture::DatePicture::parse(&self.string(at)?).map(Picture::Parsed),
+        }
     }
 
     fn items(&self, at: usize) -> &'a [Item] {

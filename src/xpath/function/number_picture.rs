@@ -45,7 +45,10 @@ impl NumberPicture {
     }
 
     pub fn format(&self, value: Decimal) -> String {
-        let (part, _) = self.part(value.is_negative());
+        let (part, sign) = self.part(value.is_negative());
+        if part.is_plain() {
+            return part.plain(value.abs(), sign);
+        }
         self.written(value.is_negative(), &value.abs().to_string(), part.shift)
     }
 
@@ -135,6 +138,30 @@ impl Digits {
 }
 
 impl Part {
+    /// Whether it only says how many digits there are.
+    fn is_plain(&self) -> bool {
+        self.groups.is_empty() && self.fraction_groups.is_empty() && self.shift == 0 && self.least_exponent == 0
+    }
+
+    /// [`Self::written`] for a plain part, with prefix and suffix.
+    fn plain(&self, value: Decimal, sign: &str) -> String {
+        let text = value.round_half_to_even(i32::try_from(self.most_fraction).unwrap_or(i32::MAX)).to_string();
+        let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        let whole = if whole == "0" { "" } else { whole };
+        let mut made = String::with_capacity(self.prefix.len() + text.len() + self.suffix.len() + 8);
+        made.push_str(sign);
+        made.push_str(&self.prefix);
+        (whole.len()..self.least_integer).for_each(|_| made.push('0'));
+        made.push_str(whole);
+        if self.least_fraction > 0 || !fraction.is_empty() {
+            made.push('.');
+            made.push_str(fraction);
+            (fraction.len()..self.least_fraction).for_each(|_| made.push('0'));
+        }
+        made.push_str(&self.suffix);
+        made
+    }
+
     /// Reads a sub-picture (§4.7.4).
     fn parse(text: &str) -> Result<Self, Failure> {
         let digit = |c: char| c.is_ascii_digit() || c == '#';

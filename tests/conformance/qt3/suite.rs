@@ -52,7 +52,7 @@ pub struct Environment {
     /// The expression that yields the context item.
     pub context: Option<String>,
     pub static_base: Option<String>,
-    /// Names of what it has and formulas have not: `collection`, `schema`.
+    /// Names of what it has and formulas have not: `schema`.
     pub other: Vec<String>,
 }
 
@@ -168,6 +168,8 @@ fn environment(of: Element<'_>, folder: &Path) -> Environment {
             "context-item" => made.context = Some(attribute("select")),
             "static-base-uri" => made.static_base = Some(attribute("uri")).filter(|uri| uri != "#UNDEFINED"),
             "collation" => made.other.push(format!("collation {}", attribute("uri"))),
+            // Only functions that read from outside reach these.
+            "resource" | "collection" => {}
             "description" | "created" | "modified" => {}
             other => made.other.push(other.to_owned()),
         }

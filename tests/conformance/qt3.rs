@@ -91,7 +91,9 @@ fn qt3() {
     if only.is_empty() {
         score.print();
         println!("  every test with its end: {}", file.display());
-        guard(&score);
+        if known::file().exists() || std::env::var_os("CROSSDOCK_QT3_UPDATE").is_some() {
+            guard(&score);
+        }
     } else {
         score.print_failures();
         score.print();

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 #[derive(Default)]
 pub struct Known(BTreeMap<String, Vec<String>>);
 
-fn file() -> PathBuf {
+pub fn file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/qt3-known-failures.txt")
 }
 

@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test unit conformance bench fuzz lint nextest doc clean
+.PHONY: help demo test unit conformance oracle bench fuzz lint nextest doc clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -20,6 +20,9 @@ unit: nextest ## the tests that need no service
 
 conformance: ## the official suites (XML, JSON, attacks), scored; CROSSDOCK_CORPORA says where they lie
 	cargo test --quiet --test conformance -- --nocapture --test-threads 1
+
+oracle: ## formulas at random, asked of another XPath engine too (ORACLE_SEED); needs the registry the first time
+	cargo run --quiet --manifest-path tests/oracle/Cargo.toml --target-dir target -- $(ORACLE_SEED)
 
 bench: ## speed of reading, writing and mapping against peers (quick-xml, lxml, libxslt, Saxon), as ratios
 	@test -x target/peers/bin/python3 || python3 -m venv target/peers

@@ -12,8 +12,8 @@ use crossdock::{
 
 use super::{suite::Assertion, tree};
 
-/// Steps of one evaluation: seconds, when nothing else ends it.
-const STEPS: u64 = 20_000_000;
+/// Steps of one evaluation: a second or so, when nothing else ends it.
+const STEPS: u64 = 5_000_000;
 
 /// Prefixes that assertions may use without declaring them.
 const COMMON: &[(&str, &str)] = &[

@@ -151,7 +151,7 @@ fn textual(item: &Item) -> bool {
     matches!(item.base(), Item::Node(..) | Item::Untyped(_) | Item::String(_) | Item::Uri(_))
 }
 
-fn is_nan(item: &Item) -> bool {
+pub(super) fn is_nan(item: &Item) -> bool {
     match item.base() {
         Item::Double(value) => value.is_nan(),
         Item::Float(value) => value.is_nan(),

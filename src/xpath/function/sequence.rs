@@ -7,7 +7,7 @@ use super::{
     Yields::{First, Other},
     boolean,
     collation::Collation,
-    equality::atoms_equal,
+    equality::{atoms_equal, is_nan},
     integer,
 };
 use crate::xpath::{
@@ -106,7 +106,7 @@ pub(super) const TABLE: &[Function] = &[
             let collation = Collation::of(call, 2)?;
             let untyped = |item: &Item| matches!(item, Item::Node(..) | Item::Untyped(_));
             let equal = |item: &Item| {
-                atoms_equal(call.frame, collation, item, wanted)
+                atoms_equal(call.frame, collation, item, wanted) && !is_nan(wanted)
                     || (untyped(item) != untyped(wanted)
                         && matches!(compare(call.frame, item, wanted), Ok(Some(Ordering::Equal))))
             };

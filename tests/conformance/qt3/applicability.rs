@@ -28,10 +28,10 @@ impl Lack {
         match self {
             Self::Clock => "reads a clock",
             Self::Outside => "reads from outside",
-            Self::Chance => "chance",
-            Self::FunctionItem => "function items",
+            Self::Chance => "uses chance",
+            Self::FunctionItem => "takes or yields function items",
             Self::Model => "needs what documents do not keep",
-            Self::Undone => "not done",
+            Self::Undone => "is not done",
         }
     }
 }
@@ -117,7 +117,8 @@ pub static UNKNOWN: LazyLock<Unknown> = LazyLock::new(|| {
     let is_known = |name: &str| functions().any(|function| function.name == name);
     let is_type = |name: &str| {
         let symbols = RefCell::default();
-        Formula::compile(&format!("() instance of xs:{name}*"), &Scope::new(&symbols)).is_ok()
+        let is_valid = |text: String| Formula::compile(&text, &Scope::new(&symbols)).is_ok();
+        is_valid(format!("() instance of xs:{name}*")) || is_valid(format!("xs:{name}(())"))
     };
     Unknown {
         functions: STANDARD.split_whitespace().filter(|name| !is_known(name)).map(|name| (name, lack(name))).collect(),
@@ -157,7 +158,7 @@ fn language(on: &Dependency) -> Option<String> {
     if on.kind != "spec" || on.value.split_whitespace().any(speaks) {
         return None;
     }
-    let only = if on.value.contains("XP") { "an earlier XPath only" } else { "XQuery or XSLT only" };
+    let only = if on.value.contains("XP") { "an earlier XPath alone" } else { "XQuery or XSLT alone" };
     Some(format!("language: {only}"))
 }
 
@@ -270,11 +271,8 @@ fn lacking(text: &str, namespaces: &[(String, String)]) -> Option<String> {
     let function_item = || Some("feature: higherOrderFunctions".to_owned());
     for (at, word) in words.iter().enumerate() {
         match word {
-            Word::Literal(text) if has_back_reference(text) && is_matching(&words) => {
-                return Some("regular expressions with back-references".to_owned());
-            }
             Word::Literal(text) if is_other_collation(text) => {
-                return Some("collation other than codepoint".to_owned());
+                return Some("collation unknown to formulas".to_owned());
             }
             Word::Mark('?') => {
                 let opens = at > 0 && (mark(at - 1, '(') || mark(at - 1, ','));
@@ -319,26 +317,6 @@ fn lacking(text: &str, namespaces: &[(String, String)]) -> Option<String> {
         }
     }
     None
-}
-
-/// Whether a pattern refers back to a group.
-fn has_back_reference(pattern: &str) -> bool {
-    let mut letters = pattern.chars();
-    while let Some(letter) = letters.next() {
-        if letter == '\\' && letters.next().is_some_and(|escaped| matches!(escaped, '1'..='9')) {
-            return true;
-        }
-    }
-    false
-}
-
-/// Whether an expression uses patterns.
-fn is_matching(words: &[Word]) -> bool {
-    let uses = |name: &str| {
-        let local = name.rsplit(':').next().unwrap_or_default();
-        matches!(local, "matches" | "replace" | "tokenize" | "analyze-string")
-    };
-    words.iter().any(|word| matches!(word, Word::Name(name) if uses(name)))
 }
 
 fn is_other_collation(text: &str) -> bool {

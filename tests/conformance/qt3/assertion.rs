@@ -3,7 +3,7 @@
 use std::{cell::RefCell, sync::Arc};
 
 use crossdock::{
-    base::Problem,
+    base::{Limits, Problem},
     document::{Builder, Document, Kind, NodeId, Text},
     format::{Layout, Syntax, WriteOptions, write},
     pipeline::Xml,
@@ -11,9 +11,6 @@ use crossdock::{
 };
 
 use super::{suite::Assertion, tree};
-
-/// Steps of one evaluation: a second or so, when nothing else ends it.
-const STEPS: u64 = 5_000_000;
 
 /// Prefixes that assertions may use without declaring them.
 const COMMON: &[(&str, &str)] = &[
@@ -91,7 +88,7 @@ impl Context {
             size: 1,
             variables: &self.values,
             host: &Outside,
-            budget: &Budget::new(STEPS),
+            budget: &Budget::new(Limits::default().evaluation_steps),
             trace: None,
         };
         let value = formula.evaluate(&frame).map_err(|failure| match failure {
@@ -130,7 +127,7 @@ impl Context {
             size: 1,
             variables: &(),
             host: &(),
-            budget: &Budget::new(STEPS),
+            budget: &Budget::new(Limits::default().evaluation_steps),
             trace: None,
         })
     }

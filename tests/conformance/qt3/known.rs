@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 
+/// Begins a reason that is none yet.
+pub const NOT_LOOKED_AT: &str = "not looked at";
+
 /// Tests (`set/test`) by why they fail.
 #[derive(Default)]
 pub struct Known(BTreeMap<String, Vec<String>>);
 
-pub fn file() -> PathBuf {
+fn file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/qt3-known-failures.txt")
 }
 
@@ -68,5 +71,5 @@ fn usual_reason(kind: &str) -> String {
         ("integration function", "a name that formulas keep for themselves, by design"),
     ];
     let usual = USUAL.iter().find(|(part, _)| kind.contains(part));
-    usual.map_or_else(|| format!("not looked at: {kind}"), |(_, reason)| (*reason).to_owned())
+    usual.map_or_else(|| format!("{NOT_LOOKED_AT}: {kind}"), |(_, reason)| (*reason).to_owned())
 }

@@ -130,7 +130,7 @@ impl<'a> Score<'a> {
                 }
                 Some(("type", _)) => "a type formulas have not".to_owned(),
                 Some(("feature", name)) => format!("feature `{name}`"),
-                Some(("language", text)) => text.to_owned(),
+                Some(("language", text)) if text.len() > 3 => format!("written for {text}"),
                 Some((kind, value)) => format!("{kind} `{value}`"),
                 None => (*reason).to_owned(),
             };

@@ -167,7 +167,9 @@ fn environment(of: Element<'_>, folder: &Path) -> Environment {
             "namespace" => made.namespaces.push((attribute("prefix"), attribute("uri"))),
             "context-item" => made.context = Some(attribute("select")),
             "static-base-uri" => made.static_base = Some(attribute("uri")).filter(|uri| uri != "#UNDEFINED"),
-            "collation" => made.other.push(format!("collation {}", attribute("uri"))),
+            "collation" if attribute("default") == "true" => made.other.push("default collation".to_owned()),
+            // Expressions name these.
+            "collation" => {}
             // Only functions that read from outside reach these.
             "resource" | "collection" => {}
             "description" | "created" | "modified" => {}

@@ -11,7 +11,7 @@ use crate::{
 #[must_use]
 pub fn is_current(delivery: &DeliveryView, catalog: &Catalog) -> Option<bool> {
     let output = delivery.output.as_ref()?;
-    let target = catalog.target(&delivery.route, &delivery.destination);
+    let target = catalog.target(&delivery.route, &delivery.destination, &delivery.document);
     Some(target.is_some_and(|target| target.mapping_hash().to_string() == output.mapping_hash))
 }
 
@@ -46,6 +46,7 @@ pub fn message_json(view: &MessageView, content: bool, catalog: Option<&Catalog>
                 "id": delivery.id,
                 "route": delivery.route,
                 "destination": delivery.destination,
+                "document": delivery.document,
                 "lane": delivery.lane,
                 "state": delivery.state.as_str(),
                 "due_at": delivery.due_at.to_string(),

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     base::{Problem, Problems, Sha256},
     content::{self, Yaml},
-    mapping::{Environment as MappingEnvironment, Mapping, Source},
+    mapping::{Environment as MappingEnvironment, Fragment, Mapping, Source},
     profile::Profile,
     schema::Model,
     xpath::{Formula, Scope, StaticType, Symbols},
@@ -130,8 +130,23 @@ fn profiles(library: &Library, catalog: &mut Catalog, models: &Models, problems:
     }
 }
 
+/// The shared fragments of each profile: `mappings/<profile>/fragments/<name>.yaml`.
+fn fragments(library: &Library, problems: &RefCell<Problems>) -> BTreeMap<String, Vec<Fragment>> {
+    let mut found: BTreeMap<String, Vec<Fragment>> = BTreeMap::new();
+    for path in library.list("mappings", ".yaml") {
+        let ["mappings", profile, "fragments", _] = path.split('/').collect::<Vec<_>>()[..] else { continue };
+        let text = library.text(&path).map_err(Problems::from);
+        match text.and_then(|text| Fragment::parse(stem(&path), &text, &library.shown(&path))) {
+            Ok(fragment) => found.entry(profile.to_owned()).or_default().push(fragment),
+            Err(more) => extend(problems, more.0),
+        }
+    }
+    found
+}
+
 fn mappings(library: &Library, catalog: &mut Catalog, problems: &RefCell<Problems>) {
     let tables = catalog.codes.names();
+    let fragments = fragments(library, problems);
     for path in library.list("mappings", ".yaml") {
         let name = path.trim_start_matches("mappings/").trim_end_matches(".yaml").to_owned();
         if matches!(stem(&path), "profile" | "simulator" | "rules") || path.contains("/fragments/") {
@@ -141,8 +156,10 @@ fn mappings(library: &Library, catalog: &mut Catalog, problems: &RefCell<Problem
         // A code table belongs to an installation: only mappings that a route of this one uses need them.
         let compiled = library.text(&path).map_err(Problems::from).and_then(|text| {
             let ends = Mapping::ends(&text, &file)?;
-            let (source, target) = (catalog.model(&ends.from).cloned(), catalog.model(&ends.to).cloned());
-            for end in [&ends.from, &ends.to] {
+            let source = catalog.model(&ends.from).cloned();
+            let targets: Vec<(String, Arc<Model>)> =
+                ends.to.iter().filter_map(|to| Some((to.clone(), catalog.model(to)?.clone()))).collect();
+            for end in std::iter::once(&ends.from).chain(&ends.to) {
                 if catalog.profile_of(end).is_none() {
                     let known: Vec<String> = types_of(catalog);
                     let problem = Problem::new(code::UNKNOWN_TYPE, format!("no profile speaks `{end}`"))
@@ -153,8 +170,10 @@ fn mappings(library: &Library, catalog: &mut Catalog, problems: &RefCell<Problem
             }
             let environment = MappingEnvironment {
                 source: source.as_deref(),
-                target: target.as_deref(),
+                target: None,
+                targets: &targets,
                 code_tables: used(library, &name).then_some(tables.as_slice()),
+                fragments: name.split('/').next().and_then(|profile| fragments.get(profile)).map_or(&[], Vec::as_slice),
             };
             Mapping::compile(&text, &file, &environment)
         });
@@ -275,7 +294,7 @@ fn check(catalog: &Catalog, draft: Draft<'_>, file: &Arc<str>, problems: &RefCel
         let mut document_type = draft.document_type.text.to_owned();
         let mut chain = Vec::new();
         let mut whole = true;
-        for name in &target.mappings {
+        for (at, name) in target.mappings.iter().enumerate() {
             let Some(mapping) = catalog.mapping(name.text) else {
                 whole = false;
                 // A mapping with errors of its own is reported where they are.
@@ -291,23 +310,41 @@ fn check(catalog: &Catalog, draft: Draft<'_>, file: &Arc<str>, problems: &RefCel
                 let text = format!("mapping `{}` takes `{}`, but gets `{document_type}`", name.text, mapping.from());
                 extend(problems, [Problem::new(code::TYPE_MISMATCH, text).at(name.place.clone())]);
             }
+            if !mapping.documents().is_empty() && at + 1 < target.mappings.len() {
+                let text = format!("mapping `{}` makes several documents, and none can follow it", name.text);
+                extend(problems, [Problem::new(code::TYPE_MISMATCH, text).at(name.place.clone())]);
+            }
             mapping.to().clone_into(&mut document_type);
             chain.push(mapping.clone());
         }
+        let outcomes = match chain.pop() {
+            Some(last) if !last.documents().is_empty() => last.documents().to_vec(),
+            last => last.into_iter().collect(),
+        };
+        let document_types: Vec<String> = match outcomes.as_slice() {
+            [] => vec![document_type],
+            made => made.iter().map(|mapping| mapping.to().to_owned()).collect(),
+        };
         let speaks = to.and_then(|to| catalog.profile(&to.profile));
-        if let Some(profile) = speaks
-            && whole
-            && profile.document_type(&document_type).is_none()
-        {
-            let place = target.mappings.last().map_or(&target.place, |name| &name.place).clone();
-            let text = format!(
-                "`{document_type}` arrives at system `{}`, whose profile `{}` does not speak it",
-                target.system.text,
-                profile.name()
-            );
-            extend(problems, [Problem::new(code::TYPE_MISMATCH, text).at(place)]);
+        for (at, document_type) in document_types.into_iter().enumerate() {
+            if let Some(profile) = speaks
+                && whole
+                && profile.document_type(&document_type).is_none()
+            {
+                let place = target.mappings.last().map_or(&target.place, |name| &name.place).clone();
+                let text = format!(
+                    "`{document_type}` arrives at system `{}`, whose profile `{}` does not speak it",
+                    target.system.text,
+                    profile.name()
+                );
+                extend(problems, [Problem::new(code::TYPE_MISMATCH, text).at(place)]);
+            }
+            let made = outcomes.get(at);
+            let document = made.and_then(|mapping| mapping.document()).map(ToString::to_string).unwrap_or_default();
+            let mappings = chain.iter().chain(made).cloned().collect();
+            let (system, when) = (target.system.text.to_owned(), when.clone());
+            targets.push(Target { system, document, when, mappings, document_type });
         }
-        targets.push(Target { system: target.system.text.to_owned(), when, mappings: chain, document_type });
     }
     Route {
         id: draft.id,

@@ -65,11 +65,11 @@ impl Catalog {
         &self.routes
     }
 
-    /// Where a route leads to in a system.
+    /// Where a route leads to in a system, with which document.
     #[must_use]
-    pub fn target(&self, route: &str, system: &str) -> Option<&Target> {
+    pub fn target(&self, route: &str, system: &str, document: &str) -> Option<&Target> {
         let route = self.routes.iter().find(|known| known.id == route)?;
-        route.targets.iter().find(|target| target.system == system)
+        route.targets.iter().find(|target| target.system == system && target.document == document)
     }
 
     /// A profile.

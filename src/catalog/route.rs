@@ -35,6 +35,8 @@ pub struct Route {
 pub struct Target {
     /// The system.
     pub system: String,
+    /// Which document of a mapping that makes several; empty for the only one. A system is a target once for each.
+    pub document: String,
     /// Only documents for which this holds; all without it.
     pub when: Option<Arc<Test>>,
     /// The mappings in order; none passes the document on as it is.

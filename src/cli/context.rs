@@ -36,8 +36,8 @@ impl<'a> TrialHost<'a> {
 
     /// The cross references that were assumed, for people.
     #[must_use]
-    pub fn assumed(self) -> Vec<String> {
-        self.assumed.into_inner()
+    pub fn assumed(&self) -> Vec<String> {
+        self.assumed.take()
     }
 }
 

@@ -41,6 +41,9 @@ pub struct Arguments {
     /// The mapping, as in u8/hub-sales-order-to-saleorder.
     #[arg(long, short)]
     mapping: String,
+    /// One document of a mapping that makes several; default: all of them.
+    #[arg(long, value_name = "NAME")]
+    document: Option<String>,
     /// The target system, for its settings and codes; default: where the document's route leads.
     #[arg(long)]
     system: Option<String>,
@@ -83,66 +86,116 @@ pub fn map_file(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> 
     let system = target(&catalog, &mapping, &document, arguments.system.as_deref())?;
     let setup = system.as_ref().map(|system| RunHost::new(&catalog, &facts, system, &()));
     let host = TrialHost::new(context.as_ref(), setup);
-    if let Some(old) = &arguments.diff {
-        let old = compile(&catalog, old)?;
-        return diff(common, &old, &mapping, &|mapping, explanation| {
-            mapping.apply(&document, &host, &limits, Some(explanation))
-        });
-    }
-    let mut explanation = arguments.explain.then(Explanation::default);
-    let evaluations = arguments.trace.then(Evaluations::default);
-    let recording = Recording {
-        explanation: explanation.as_mut(),
-        observer: evaluations.as_ref().map(|evaluations| evaluations as _),
-    };
-    let mapped = mapping.apply_recorded(&document, &host, &limits, recording).and_then(|mapped| {
-        match (arguments.envelope, catalog.profile_of(mapping.to())) {
-            (true, Some(profile)) => profile.wrap(&mapped, &host, &limits),
-            _ => Ok(mapped),
+    let trial = Trial { common, arguments, catalog: &catalog, document: &document, host: &host, limits: &limits };
+    let mut exit = Exit::Ok;
+    for mapping in documents(&mapping, arguments.document.as_deref())? {
+        if let Some(name) = mapping.document() {
+            eprintln!("document {name}:");
         }
-    });
-    if let Some(evaluations) = evaluations {
-        // Also of a run that failed: that is when it is wanted.
-        show_trace(common, &mapping, evaluations)?;
+        let one = trial.map(&mapping, system.as_deref())?;
+        exit = if exit == Exit::Ok { one } else { exit };
     }
-    let mapped = match mapped {
-        Ok(_) if arguments.trace => return Ok(Exit::Ok),
-        Ok(mapped) => mapped,
-        Err(failure) => {
-            if common.json && !arguments.trace {
-                let listed: Vec<_> = failure.problems().iter().map(problem_json).collect();
-                print_json(&json!({"ok": false, "problems": listed}));
-            } else {
-                show_problems(&failure.problems());
-                if matches!(failure, Failure::Missing { .. }) {
-                    failure.lines().iter().for_each(|line| eprintln!("  {line}"));
-                }
+    Ok(exit)
+}
+
+/// The documents to make: one, all of a mapping that makes several, or the named one of them.
+fn documents(mapping: &Arc<Mapping>, named: Option<&str>) -> Result<Vec<Arc<Mapping>>, Failed> {
+    let all = mapping.documents();
+    let Some(named) = named else {
+        return Ok(if all.is_empty() { vec![mapping.clone()] } else { all.to_vec() });
+    };
+    let names: Vec<&str> = all.iter().filter_map(|one| Some(&**one.document()?)).collect();
+    match all.iter().find(|one| one.document().is_some_and(|name| **name == *named)) {
+        Some(found) => Ok(vec![found.clone()]),
+        None if names.is_empty() => Err(Failed::new(Exit::NotFound, "this mapping makes one document, without a name")),
+        None => {
+            let text = format!("this mapping makes no document `{named}`; it makes {}", names.join(", "));
+            Err(Failed::new(Exit::NotFound, text))
+        }
+    }
+}
+
+/// A document to be mapped, and with what.
+struct Trial<'a> {
+    common: &'a Common,
+    arguments: &'a Arguments,
+    catalog: &'a Catalog,
+    document: &'a Document,
+    host: &'a TrialHost<'a>,
+    limits: &'a crate::base::Limits,
+}
+
+impl Trial<'_> {
+    fn map(&self, mapping: &Mapping, system: Option<&System>) -> Result<Exit, Failed> {
+        let Self { common, arguments, catalog, document, host, limits } = *self;
+        if let Some(old) = &arguments.diff {
+            let old = compile(catalog, old)?;
+            let old = documents(&Arc::new(old), mapping.document().map(|name| &**name))?.swap_remove(0);
+            return diff(common, &old, mapping, &|mapping, explanation| {
+                mapping.apply(document, host, limits, Some(explanation))
+            });
+        }
+        let mut explanation = arguments.explain.then(Explanation::default);
+        let evaluations = arguments.trace.then(Evaluations::default);
+        let recording = Recording {
+            explanation: explanation.as_mut(),
+            observer: evaluations.as_ref().map(|evaluations| evaluations as _),
+        };
+        let mapped = mapping.make(document, host, limits, recording).and_then(|made| {
+            show_problems(&made.warnings);
+            let mapped = made.document;
+            match (arguments.envelope, catalog.profile_of(mapping.to())) {
+                (true, Some(profile)) => profile.wrap(&mapped, host, limits),
+                _ => Ok(mapped),
             }
-            return Ok(Exit::Problems);
+        });
+        if let Some(evaluations) = evaluations {
+            // Also of a run that failed: that is when it is wanted.
+            show_trace(common, mapping, evaluations)?;
         }
-    };
-    for assumed in host.assumed() {
-        eprintln!("note: no cross reference for {assumed} here; its own id is shown");
+        let mapped = match mapped {
+            Ok(_) if arguments.trace => return Ok(Exit::Ok),
+            Ok(mapped) => mapped,
+            Err(Failure::LeftOut { rule }) => {
+                eprintln!("left out: the `$if` of {rule} does not hold");
+                return Ok(Exit::Ok);
+            }
+            Err(failure) => {
+                if common.json && !arguments.trace {
+                    let listed: Vec<_> = failure.problems().iter().map(problem_json).collect();
+                    print_json(&json!({"ok": false, "problems": listed}));
+                } else {
+                    show_problems(&failure.problems());
+                    if matches!(failure, Failure::Missing { .. }) {
+                        failure.lines().iter().for_each(|line| eprintln!("  {line}"));
+                    }
+                }
+                return Ok(Exit::Problems);
+            }
+        };
+        for assumed in host.assumed() {
+            eprintln!("note: no cross reference for {assumed} here; its own id is shown");
+        }
+        if let Some(explanation) = explanation {
+            show(common, &explanation)?;
+            return Ok(Exit::Ok);
+        }
+        let encoding = system.map(|system| system.encoding.clone()).unwrap_or_default();
+        let options = WriteOptions {
+            charset: if arguments.raw { encoding.charset } else { Charset::UTF_8 },
+            layout: if arguments.raw { Layout::Compact } else { Layout::Pretty },
+            unmappable: encoding.unmappable,
+            ..WriteOptions::default()
+        };
+        let syntax = if common.json { Syntax::Json } else { encoding.syntax };
+        let bytes = write(&mapped, syntax, &options).map_err(|problem| Failed::new(Exit::Failed, problem))?;
+        let mut out = std::io::stdout().lock();
+        out.write_all(&bytes).map_err(|error| Failed::new(Exit::Failed, error))?;
+        if !bytes.ends_with(b"\n") && (std::io::stdout().is_terminal() || !arguments.raw) {
+            drop(out.write_all(b"\n"));
+        }
+        Ok(Exit::Ok)
     }
-    if let Some(explanation) = explanation {
-        show(common, &explanation)?;
-        return Ok(Exit::Ok);
-    }
-    let encoding = system.as_ref().map(|system| system.encoding.clone()).unwrap_or_default();
-    let options = WriteOptions {
-        charset: if arguments.raw { encoding.charset } else { Charset::UTF_8 },
-        layout: if arguments.raw { Layout::Compact } else { Layout::Pretty },
-        unmappable: encoding.unmappable,
-        ..WriteOptions::default()
-    };
-    let syntax = if common.json { Syntax::Json } else { encoding.syntax };
-    let bytes = write(&mapped, syntax, &options).map_err(|problem| Failed::new(Exit::Failed, problem))?;
-    let mut out = std::io::stdout().lock();
-    out.write_all(&bytes).map_err(|error| Failed::new(Exit::Failed, error))?;
-    if !bytes.ends_with(b"\n") && (std::io::stdout().is_terminal() || !arguments.raw) {
-        drop(out.write_all(b"\n"));
-    }
-    Ok(Exit::Ok)
 }
 
 /// A mapping by its name; without one, its problems are shown, or a name that is like it.
@@ -212,7 +265,10 @@ fn target(
     }
     let budget = crate::xpath::Budget::new(1_000_000);
     let targets = catalog.routes().iter().flat_map(|route| &route.targets);
-    let mut using = targets.filter(|target| target.mappings.iter().any(|used| Arc::ptr_eq(used, mapping)));
+    let is_it = |used: &Arc<Mapping>| {
+        Arc::ptr_eq(used, mapping) || mapping.documents().iter().any(|document| Arc::ptr_eq(used, document))
+    };
+    let mut using = targets.filter(|target| target.mappings.iter().any(is_it));
     let leads = using.find(|target| target.when.as_ref().is_none_or(|when| when.holds(document, &budget) == Ok(true)));
     Ok(leads.and_then(|target| catalog.system(&target.system)).cloned())
 }
@@ -263,9 +319,9 @@ fn compile(catalog: &Catalog, path: &Path) -> Result<Mapping, Failed> {
     let text =
         std::fs::read_to_string(path).map_err(|error| Failed::new(Exit::NotFound, format!("{file}: {error}")))?;
     let compiled = Mapping::ends(&text, &file).and_then(|ends| {
-        let (source, target) = (catalog.model(&ends.from).cloned(), catalog.model(&ends.to).cloned());
-        let environment =
-            Environment { source: source.as_deref(), target: target.as_deref(), ..Environment::default() };
+        let source = catalog.model(&ends.from).cloned();
+        let targets: Vec<_> = ends.to.iter().filter_map(|to| Some((to.clone(), catalog.model(to)?.clone()))).collect();
+        let environment = Environment { source: source.as_deref(), targets: &targets, ..Environment::default() };
         Mapping::compile(&text, &file, &environment)
     });
     compiled.map_err(|problems| {

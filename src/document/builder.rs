@@ -83,6 +83,12 @@ impl Builder {
         self.open.len() - 1
     }
 
+    /// The innermost open element.
+    #[must_use]
+    pub fn open_node(&self) -> Option<NodeId> {
+        self.open.last().filter(|_| self.open.len() > 1).map(|open| NodeId(*open))
+    }
+
     /// Opens an element that began at a byte offset of the source (`None` for a made one).
     pub fn start(&mut self, name: Name, at: Option<usize>) -> NodeId {
         let id = self.push(Kind::Element, name, Text::Copied(""), at);

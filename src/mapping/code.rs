@@ -6,8 +6,6 @@ use crate::base::Code;
 pub const UNKNOWN_NAME: Code = Code::new("XD-M001", "the target has no such name", "目标单据中没有此名称");
 /// A `$key` nobody knows.
 pub const UNKNOWN_INSTRUCTION: Code = Code::new("XD-M002", "unknown instruction", "未知的指令");
-/// An instruction of a later version.
-pub const NOT_SUPPORTED: Code = Code::new("XD-M003", "not supported yet", "暂不支持");
 /// A required target field that no rule fills.
 pub const UNFILLED: Code = Code::new("XD-M004", "nobody fills a required field", "必填字段没有映射规则");
 /// An output prefix that is not declared.
@@ -62,11 +60,13 @@ pub const ASSERTION: Code = Code::new("XD-M024", "an assertion does not hold", "
 pub const TOO_LARGE: Code = Code::new("XD-M025", "the output is too large", "输出超出限制");
 /// Attributes were copied behind content.
 pub const MISPLACED_COPY: Code = Code::new("XD-M026", "this cannot be copied here", "无法复制到此处");
+/// One document was asked of a mapping that makes several.
+pub const SEVERAL_DOCUMENTS: Code = Code::new("XD-M027", "the mapping makes several documents", "该映射生成多个单据");
+
 /// Every code of this module.
 pub const CODES: &[Code] = &[
     UNKNOWN_NAME,
     UNKNOWN_INSTRUCTION,
-    NOT_SUPPORTED,
     UNFILLED,
     UNKNOWN_PREFIX,
     WRONG_FORM,
@@ -93,4 +93,5 @@ pub const CODES: &[Code] = &[
     ASSERTION,
     TOO_LARGE,
     MISPLACED_COPY,
+    SEVERAL_DOCUMENTS,
 ];

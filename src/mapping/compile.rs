@@ -5,8 +5,10 @@ use std::{cell::RefCell, sync::Arc};
 use super::{
     Ends, Environment, Mapping, RuleInfo, RulePlace, Source, SourceFile, Template, TemplateScope, check, code,
     field_use::Touched,
-    plan::{Block, Branch, Expression, Field, LiteralKind, OnEmpty, OutputName, Part, Policy, Rule},
-    template::Assertion,
+    fragment::{Entries, Entry, Owned, Used},
+    merge::Fills,
+    plan::{Block, Expression, Field, LiteralKind, OnEmpty, Only, OutputName, Part, Policy, Rule},
+    template::{Assertion, Rules},
 };
 use crate::{
     base::{Place, Problem, Problems, Sha256},
@@ -16,12 +18,9 @@ use crate::{
     xpath::{Class, Formula, Most, Scope, Spot, StaticType, Symbols},
 };
 
-/// Instructions of a later version.
-const LATER: &[&str] = &["$group-by", "$merge"];
-/// Instructions of this version.
-const INSTRUCTIONS: &[&str] = &["$each", "$sort", "$if", "$choose", "$let", "$copy", "$empty", "$null", "$use"];
-/// Fragments in fragments nest at most this deep.
-const MAX_FRAGMENTS: usize = 16;
+/// The instructions a block may hold.
+const INSTRUCTIONS: &[&str] =
+    &["$each", "$group-by", "$sort", "$if", "$choose", "$let", "$copy", "$merge", "$empty", "$null", "$use"];
 /// How many names a hint lists at most.
 const LISTED: usize = 16;
 
@@ -29,11 +28,16 @@ pub(super) fn ends(text: &str, file: &Arc<str>) -> Result<Ends, Problems> {
     let root = parse(text, file)?;
     let problems = RefCell::default();
     let fields = Fields::new(&root, file, &problems);
-    let ends = fields.required_text("from").zip(fields.required_text("to"));
+    let from = fields.required_text("from");
+    let documents = fields.entries("documents");
+    let to: Vec<String> = match documents {
+        [] => fields.required_text("to").map(ToOwned::to_owned).into_iter().collect(),
+        several => several.iter().filter_map(|(_, one)| Some(one.get("to")?.text()?.to_owned())).collect(),
+    };
     drop(fields);
-    match ends {
-        Some((from, to)) => Ok(Ends { from: from.to_owned(), to: to.to_owned() }),
-        None => Err(problems.into_inner()),
+    match from {
+        Some(from) if !to.is_empty() || !documents.is_empty() => Ok(Ends { from: from.to_owned(), to }),
+        _ => Err(problems.into_inner()),
     }
 }
 
@@ -42,10 +46,12 @@ pub(super) fn mapping(text: &str, file: &Arc<str>, environment: &Environment<'_>
     let problems = RefCell::default();
     let fields = Fields::new(&root, file, &problems);
     let from = fields.required_text("from").unwrap_or_default().to_owned();
-    let to = fields.required_text("to").unwrap_or_default().to_owned();
+    let documents = fields.entries("documents");
+    let single = documents.is_empty();
+    let to = if single { fields.required_text("to") } else { None }.unwrap_or_default().to_owned();
     let namespaces = namespaces(&fields);
     let scope = TemplateScope {
-        environment: *environment,
+        environment: environment.of(&to),
         namespaces: &namespaces,
         default_element_namespace: default_namespace(&fields, &namespaces),
         given: &[],
@@ -53,18 +59,72 @@ pub(super) fn mapping(text: &str, file: &Arc<str>, environment: &Environment<'_>
     };
     let (lets, assertions) = (fields.get("let"), fields.list("assert"));
     let empty = Yaml { line: root.line, column: root.column, data: Data::Map(Vec::new()) };
-    let output = fields.required("output").unwrap_or(&empty);
+    let output = if single { fields.required("output") } else { None }.unwrap_or(&empty);
     fields.finish();
-    let template = Template::compile_asserting(lets, &assertions, output, file, &scope, &problems);
+    let rules = Rules { lets, assertions: &assertions, condition: None };
+    let mut templates = Vec::new();
+    if single {
+        templates.push((None, to, Template::compile_with(&rules, output, file, &scope, &problems)));
+    }
+    for (key, node) in documents {
+        let fields = Fields::new(node, file, &problems);
+        let to = fields.required_text("to").unwrap_or_default().to_owned();
+        let rules = Rules { condition: fields.get("$if"), ..rules };
+        let output = fields.required("output").unwrap_or(&empty);
+        fields.finish();
+        if key.text.is_empty() || !key.text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
+            let text = format!("`{}` is no name for a document: letters, digits, `-` and `_`", key.text);
+            problems.borrow_mut().push(Problem::new(code::WRONG_FORM, text).at(key.place(file)));
+        }
+        let scope = TemplateScope { environment: environment.of(&to), ..scope };
+        let template = Template::compile_with(&rules, output, file, &scope, &problems);
+        templates.push((Some(key.text.as_str().into()), to, template));
+    }
     check::names(&root, file, &problems);
-    check::plan(&template, environment, &problems);
+    for (_, to, template) in &templates {
+        check::plan(template, &environment.of(to), &problems);
+    }
     let mut problems = problems.into_inner();
     problems.sort();
+    problems.0.dedup();
     if problems.has_errors() {
         return Err(problems);
     }
-    let files = vec![SourceFile { file: file.clone(), text: text.into() }];
-    Ok(Mapping { from, to, hash: Sha256::of(text.as_bytes()), files, template, warnings: problems })
+    let mut shared: Vec<(String, SourceFile)> = Vec::new();
+    for (name, file) in templates.iter().flat_map(|(_, _, template)| &template.shared) {
+        if !shared.iter().any(|(known, _)| known == name) {
+            shared.push((name.clone(), file.clone()));
+        }
+    }
+    let hash = version(text, &shared);
+    let own = SourceFile { file: file.clone(), text: text.into() };
+    let files: Vec<SourceFile> = std::iter::once(own).chain(shared.into_iter().map(|(_, file)| file)).collect();
+    let mut made: Vec<Mapping> = Vec::new();
+    for (document, to, template) in templates {
+        let (from, files, documents) = (from.clone(), files.clone(), Vec::new());
+        made.push(Mapping { from, to, document, hash, files, template, documents, warnings: Problems::default() });
+    }
+    if single && let Some(mut only) = made.pop() {
+        only.warnings = problems;
+        return Ok(only);
+    }
+    let to = made.first().map(|first| first.to.clone()).unwrap_or_default();
+    let template = Template::standing_for(file, made.iter().map(|mapping| &mapping.template));
+    let documents = made.into_iter().map(Arc::new).collect();
+    Ok(Mapping { from, to, document: None, hash, files, template, documents, warnings: problems })
+}
+
+/// A mapping's version: the digest of its text, and of the shared fragments it uses.
+fn version(text: &str, fragments: &[(String, SourceFile)]) -> Sha256 {
+    let own = Sha256::of(text.as_bytes());
+    if fragments.is_empty() {
+        return own;
+    }
+    let mut sorted: Vec<&(String, SourceFile)> = fragments.iter().collect();
+    sorted.sort_by_key(|(name, _)| name);
+    let digests: Vec<[u8; 32]> =
+        sorted.iter().map(|(name, file)| Sha256::of_parts([name.as_bytes(), file.text.as_bytes()]).0).collect();
+    Sha256::of_parts(std::iter::once(own.0.as_slice()).chain(digests.iter().map(<[u8; 32]>::as_slice)))
 }
 
 /// The `namespaces` of a file: prefix and namespace.
@@ -79,29 +139,71 @@ pub(crate) fn default_namespace<'n>(fields: &Fields<'n>, namespaces: &'n [(Strin
     Some(namespaces.iter().find(|(prefix, _)| prefix == written).map_or(written, |(_, namespace)| namespace))
 }
 
-/// One entry of a block, and the fragments it came through.
-struct Entry<'y> {
-    key: &'y Key,
-    value: &'y Yaml,
-    used: Vec<String>,
+/// What all rules of a template share.
+pub(super) struct Compiled {
+    pub symbols: Symbols,
+    pub names: Vec<OutputName>,
+    /// Every formula and literal, in file order, each once.
+    pub rules: Vec<RuleInfo>,
+    /// The fragments of other files that are used.
+    pub shared: Vec<(String, SourceFile)>,
+}
+
+/// A block being filled.
+pub(super) struct Filling<'t> {
+    pub block: Block,
+    target: Option<&'t Type>,
+    pub target_id: Option<TypeId>,
+    pub context: StaticType,
+    policy: Policy,
+    /// The branch that is being filled.
+    pub only: Option<Only>,
+    /// Each part's place in the target's order.
+    orders: Vec<u32>,
+    last_order: u32,
+    /// The names rules were written for, even where a rule does not compile.
+    pub tried: Vec<QName>,
+}
+
+impl Filling<'_> {
+    /// Adds parts at a place of the target's order, the last one's when none is known.
+    fn add(&mut self, parts: Vec<Part>, order: Option<u32>) {
+        self.last_order = order.unwrap_or(self.last_order);
+        for part in parts {
+            self.block.parts.push(match self.only {
+                Some(only) => Part::Branch { only, part: Box::new(part) },
+                None => part,
+            });
+            self.orders.push(self.last_order);
+        }
+    }
 }
 
 /// Compiles the parts of one file.
 pub(super) struct Compiler<'a> {
-    file: &'a Arc<str>,
-    scope: TemplateScope<'a>,
-    source: Option<Source<'a>>,
-    problems: &'a RefCell<Problems>,
+    /// The mapping's own file.
+    pub main_file: &'a Arc<str>,
+    /// The file of what is being looked at: a fragment may be in another one.
+    pub file: Arc<str>,
+    pub scope: TemplateScope<'a>,
+    pub source: Option<Source<'a>>,
+    pub problems: &'a RefCell<Problems>,
     symbols: RefCell<Symbols>,
-    variables: Vec<String>,
-    variable_types: Vec<StaticType>,
+    pub variables: Vec<String>,
+    pub variable_types: Vec<StaticType>,
     /// The places of the source each variable looks at.
-    variable_reads: Vec<Vec<Arc<Spot>>>,
+    pub variable_reads: Vec<Vec<Arc<Spot>>>,
     /// Places of the source that a condition around asked for.
-    present: Vec<Arc<Spot>>,
+    pub present: Vec<Arc<Spot>>,
     names: Vec<OutputName>,
     /// The fragments being inserted.
-    using: Vec<String>,
+    pub using: Vec<Used>,
+    /// The variables of fragments.
+    pub owned: Vec<Owned>,
+    /// How many insertions there were.
+    pub insertions: usize,
+    /// The fragments of other files that are used.
+    pub shared: Vec<(String, SourceFile)>,
     /// Every rule that compiled; one that is inserted several times stands here as often.
     rules: RefCell<Vec<RuleInfo>>,
     /// What of the source is read, and what of the target is filled.
@@ -111,7 +213,8 @@ pub(super) struct Compiler<'a> {
 impl<'a> Compiler<'a> {
     pub fn new(file: &'a Arc<str>, scope: TemplateScope<'a>, problems: &'a RefCell<Problems>) -> Self {
         Self {
-            file,
+            main_file: file,
+            file: file.clone(),
             scope,
             source: scope.environment.source.map(Source),
             problems,
@@ -122,6 +225,9 @@ impl<'a> Compiler<'a> {
             present: Vec::new(),
             names: Vec::new(),
             using: Vec::new(),
+            owned: Vec::new(),
+            insertions: 0,
+            shared: Vec::new(),
             rules: RefCell::default(),
             touched: RefCell::default(),
         }
@@ -132,11 +238,11 @@ impl<'a> Compiler<'a> {
         self.touched.take()
     }
 
-    pub fn finish(self) -> (Symbols, Vec<OutputName>, Vec<RuleInfo>) {
+    pub fn finish(self) -> Compiled {
         let mut rules = self.rules.into_inner();
         rules.sort_by(|a, b| a.place.cmp(&b.place));
         rules.dedup_by(|a, b| a.place == b.place);
-        (self.symbols.into_inner(), self.names, rules)
+        Compiled { symbols: self.symbols.into_inner(), names: self.names, rules, shared: self.shared }
     }
 
     /// The static type of the document node.
@@ -144,7 +250,7 @@ impl<'a> Compiler<'a> {
         self.source.map_or_else(StaticType::any, |source| StaticType::root(&source))
     }
 
-    fn report(&self, problem: Problem) {
+    pub fn report(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
     }
 
@@ -152,7 +258,7 @@ impl<'a> Compiler<'a> {
     pub fn rule(&self, node: &Yaml, context: &StaticType) -> Option<Rule> {
         let Data::Text { text, plain } = &node.data else {
             let text = format!("expected a formula or a value, found {}", node.kind());
-            self.report(Problem::new(code::WRONG_FORM, text).at(node.place(self.file)));
+            self.report(Problem::new(code::WRONG_FORM, text).at(node.place(&self.file)));
             return None;
         };
         let value = match text.strip_prefix('=') {
@@ -162,9 +268,9 @@ impl<'a> Compiler<'a> {
         if let Expression::Formula(formula) = &value {
             self.touched.borrow_mut().0.reads(formula);
         }
-        let place = RulePlace::of(self.file, node.line, node.column);
+        let place = RulePlace::of(&self.file, node.line, node.column);
         self.rules.borrow_mut().push(RuleInfo { place, text: text.clone() });
-        Some(Rule { value, line: node.line, column: node.column })
+        Some(Rule { value, file: self.file.clone(), line: node.line, column: node.column })
     }
 
     fn formula(&self, text: &str, node: &Yaml, context: &StaticType) -> Option<Formula> {
@@ -199,63 +305,28 @@ impl<'a> Compiler<'a> {
     pub fn lets(&mut self, node: &Yaml, context: &StaticType) -> Vec<Rule> {
         if !matches!(node.data, Data::Map(_)) {
             let text = format!("variables are a block of `name: value`, found {}", node.kind());
-            self.report(Problem::new(code::WRONG_FORM, text).at(node.place(self.file)));
+            self.report(Problem::new(code::WRONG_FORM, text).at(node.place(&self.file)));
         }
         let mut rules = Vec::new();
         for (key, value) in node.entries() {
             let rule = self.rule(value, context);
             let reads = rule.as_ref().map(Rule::reads).unwrap_or_default();
-            let static_type = rule.as_ref().map_or_else(StaticType::any, |rule| rule.static_type(self.file));
+            let static_type = rule.as_ref().map_or_else(StaticType::any, Rule::static_type);
             // A variable that does not compile keeps its slot, so that its uses are not reported as well.
-            rules.push(rule.unwrap_or_else(|| Rule::literal("", value)));
-            self.variables.push(key.text.clone());
-            self.variable_types.push(static_type);
-            self.variable_reads.push(reads);
+            rules.push(rule.unwrap_or_else(|| Rule::nothing(&self.file)));
+            self.declare(&key.text, static_type, reads);
         }
         rules
     }
 
     pub fn assertion(&self, node: &Yaml, context: &StaticType) -> Option<Assertion> {
-        let fields = Fields::new(node, self.file, self.problems);
+        let file = self.file.clone();
+        let fields = Fields::new(node, &file, self.problems);
         let that = fields.required("that").and_then(|that| self.rule(that, context));
-        let message = fields.required_text("message");
+        let message = fields.required("message").and_then(|message| self.rule(message, context));
+        let is_warning = fields.word("severity", &[("error", false), ("warning", true)]).unwrap_or_default();
         fields.finish();
-        Some(Assertion { that: that?, message: message?.into() })
-    }
-
-    /// The entries of a block with `$use` replaced by what it names.
-    fn entries<'y>(&mut self, node: &'y Yaml) -> Vec<Entry<'y>>
-    where
-        'a: 'y,
-    {
-        let mut entries = Vec::new();
-        for (key, value) in node.entries() {
-            if key.text != "$use" {
-                entries.push(Entry { key, value, used: self.using.clone() });
-                continue;
-            }
-            let name = value.text().unwrap_or_default();
-            let fragments = self.scope.fragments.map(Yaml::entries).unwrap_or_default();
-            let Some((_, fragment)) = fragments.iter().find(|(known, _)| known.text == name) else {
-                let problem = Problem::new(code::UNKNOWN_FRAGMENT, format!("there is no fragment `{name}`"));
-                let known = fragments.iter().map(|(known, _)| known.text.as_str());
-                self.report(problem.at(value.place(self.file)).did_you_mean(name, known));
-                continue;
-            };
-            let why = if self.using.iter().any(|used| used == name) {
-                "uses itself"
-            } else if self.using.len() >= MAX_FRAGMENTS {
-                "is nested too deep in others"
-            } else {
-                self.using.push(name.to_owned());
-                entries.extend(self.entries(fragment));
-                self.using.pop();
-                continue;
-            };
-            let text = format!("the fragment `{name}` {why}");
-            self.report(Problem::new(code::UNKNOWN_FRAGMENT, text).at(value.place(self.file)));
-        }
-        entries
+        Some(Assertion { that: that?, message: message?, is_warning })
     }
 
     /// A block of the output; `target` is the type of the element it fills.
@@ -270,91 +341,57 @@ impl<'a> Compiler<'a> {
         let target_type = target.zip(self.scope.environment.target).map(|(id, model)| model.get(id));
         if !matches!(node.data, Data::Map(_)) {
             let text = format!("expected a block of keys, found {}", node.kind());
-            self.report(Problem::new(code::WRONG_FORM, text).at(node.place(self.file).with_path(path)));
+            self.report(Problem::new(code::WRONG_FORM, text).at(node.place(&self.file).with_path(path)));
         }
-        let outer_variables = self.variables.len();
+        let first_slot = self.variables.len();
         let entries = self.entries(node);
-        let mut block = Block { line: node.line, column: node.column, first_slot: outer_variables, ..Block::default() };
+        let mut block = Block { first_slot, ..Block::at(&self.file, node.line, node.column) };
         let mut policy = policy;
-        let get = |name: &str| entries.iter().find(|entry| entry.key.text == name).map(|entry| entry.value);
-        let mut inner = context.clone();
-        if let Some(each) = get("$each") {
-            block.each = self.rule(each, context);
-            inner = block.each.as_ref().map_or_else(StaticType::any, |each| each.static_type(self.file).each());
-            block.sort = get("$sort").and_then(|sort| self.rule(sort, &inner));
-        } else if let Some(sort) = get("$sort") {
-            let problem = Problem::new(code::WRONG_FORM, "`$sort` sorts the items of `$each`, and there is none");
-            self.report(problem.at(sort.place(self.file).with_path(path)));
-        }
+        self.outside(&entries, context, &mut block);
+        let inner = self.repetition(&entries, context, &mut block, path);
         let context = &inner;
-        if let Some(lets) = get("$let") {
-            block.lets = self.lets(lets, context);
-        }
-        block.condition = get("$if").and_then(|condition| self.rule(condition, context));
+        self.variables_of(&entries, context, &mut block);
+        block.condition = self.once(&entries, "$if", path).and_then(|entry| self.rule_of(&entry, context));
         let present = self.present.len();
         for rule in block.condition.iter().chain(&block.each) {
             self.suppose(rule);
         }
-        if let Some(written) = get("$empty").and_then(|node| self.on_empty(node)) {
+        if let Some(written) = self.once(&entries, "$empty", path).and_then(|entry| self.on_empty(entry.value)) {
             policy.empty = written;
         }
-        if let Some(written) = get("$null").and_then(|node| self.on_empty(node)) {
+        if let Some(written) = self.once(&entries, "$null", path).and_then(|entry| self.on_empty(entry.value)) {
             policy.null = written;
         }
         block.on_empty = if node.entries().is_empty() { OnEmpty::Keep } else { policy.empty };
 
-        let mut orders = Vec::new();
-        let mut last_order = 0;
-        // The names rules were written for, even where a rule does not compile.
-        let mut tried: Vec<QName> = Vec::new();
-        let used = std::mem::take(&mut self.using);
-        for Entry { key, value, used } in &entries {
-            let (key, value) = (*key, *value);
-            self.using.clone_from(used);
-            let path = format!("{path}.{}", key.text);
-            if key.text.starts_with('$') {
-                if key.text == "$copy" {
-                    if let Some(rule) = self.rule(value, context) {
-                        self.copied(&rule, &path);
-                        block.parts.push(Part::Copy(rule));
-                        orders.push(last_order);
-                    }
-                } else {
-                    self.instruction(key, &path);
-                }
-            } else if let Some(name) = key.text.strip_prefix('@') {
-                let place = (key, path.as_str());
-                block.attributes.extend(self.attribute(name, place, value, target_type, (context, policy), &mut tried));
-            } else if key.text == "#text" {
-                let simple = target_type.and_then(|target| target.value.clone());
-                if target_type.is_some_and(|target| target.value.is_none() && !target.open) {
-                    let text = "the target element holds elements only, no text";
-                    self.report(Problem::new(code::WRONG_FORM, text).at(key.place(self.file).with_path(&path)));
-                }
-                block.text = self.field(0, value, simple, context, policy, &path);
-            } else {
-                let before = block.parts.len();
-                let place = (key, path.as_str());
-                let into = (&mut block.parts, &mut tried);
-                let order = self.element(place, value, target_type, (context, policy), into);
-                last_order = order.unwrap_or(last_order);
-                orders.resize(orders.len() + block.parts.len() - before, last_order);
-            }
-        }
-        self.using = used;
+        let mut filling = Filling {
+            block,
+            target: target_type,
+            target_id: target,
+            context: inner,
+            policy,
+            only: None,
+            orders: Vec::new(),
+            last_order: 0,
+            tried: Vec::new(),
+        };
+        self.fill(&entries, &mut filling, path);
+        let Filling { mut block, orders, tried, .. } = filling;
         self.settle_order(&mut block, orders);
-        if let Some(target) = target_type {
-            self.requirements(&mut block, target, &tried, path);
+        if let Some(merge) = &mut block.merge {
+            merge.named.clone_from(&tried);
         }
-        self.variables.truncate(outer_variables);
-        self.variable_types.truncate(outer_variables);
-        self.variable_reads.truncate(outer_variables);
+        let fills = self.check_merge(&block, path);
+        if let Some(target) = target_type {
+            self.requirements(&mut block, target, (&tried, fills.as_ref()), path);
+        }
+        self.forget(first_slot);
         self.present.truncate(present);
         block
     }
 
     /// What a condition asks for is there, in the rules that depend on it.
-    fn suppose(&mut self, condition: &Rule) {
+    pub fn suppose(&mut self, condition: &Rule) {
         let Expression::Formula(formula) = &condition.value else { return };
         self.present.extend(formula.reads().iter().cloned());
         self.present.extend(formula.static_type().spots().cloned());
@@ -363,12 +400,75 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// The entry of an instruction that may stand once; a second one is reported.
+    pub fn once<'e>(&self, entries: &'e Entries<'e>, key: &str, path: &str) -> Option<Entry<'e>> {
+        let mut all = entries.of(key);
+        let first = all.next();
+        if let Some(second) = all.next() {
+            let text = format!("`{key}` stands here twice: in the block, and in a fragment it uses");
+            self.report(Problem::new(code::WRONG_FORM, text).at(second.place().with_path(path)));
+        }
+        first.cloned()
+    }
+
+    /// A rule, compiled where it was written.
+    pub fn rule_of(&mut self, entry: &Entry<'_>, context: &StaticType) -> Option<Rule> {
+        let stand = self.enter(entry);
+        let rule = self.rule(entry.value, context);
+        self.leave(stand);
+        rule
+    }
+
+    /// Compiles the rules of a block, or of a branch of it.
+    pub fn fill(&mut self, entries: &Entries<'_>, filling: &mut Filling<'_>, path: &str) {
+        for entry in &entries.list {
+            let stand = self.enter(entry);
+            let path = format!("{path}.{}", entry.key.text);
+            self.entry(entry, filling, &path);
+            self.leave(stand);
+        }
+    }
+
+    fn entry(&mut self, entry: &Entry<'_>, filling: &mut Filling<'_>, path: &str) {
+        let (key, value) = (entry.key, entry.value);
+        let target = filling.target;
+        match key.text.as_str() {
+            "$copy" => {
+                if let Some(rule) = self.rule(value, &filling.context) {
+                    self.copied(&rule, path);
+                    filling.add(vec![Part::Copy(rule)], None);
+                }
+            }
+            "$merge" => self.merge(value, filling, path),
+            "$choose" => self.choose(value, filling, path),
+            "#text" => {
+                let simple = target.and_then(|target| target.value.clone());
+                if target.is_some_and(|target| target.value.is_none() && !target.open) {
+                    let text = "the target element holds elements only, no text";
+                    self.report(Problem::new(code::WRONG_FORM, text).at(key.place(&self.file).with_path(path)));
+                }
+                if let Some(field) = self.field(0, value, simple, filling, path) {
+                    filling.block.texts.push(field);
+                }
+            }
+            text if text.starts_with('$') => self.instruction(key, path),
+            text => match text.strip_prefix('@') {
+                Some(name) => {
+                    if let Some(field) = self.attribute(name, (key, path), value, filling) {
+                        filling.block.attributes.push(field);
+                    }
+                }
+                None => self.element(entry, filling, path),
+            },
+        }
+    }
+
     /// The outermost block: it stands for the document, so it is there once and holds elements only.
     pub fn root(&mut self, node: &Yaml) -> Block {
         for (key, _) in node.entries() {
             if matches!(key.text.as_str(), "$each" | "$if" | "#text") || key.text.starts_with('@') {
                 let text = format!("`{}` cannot stand at the top of the output", key.text);
-                let problem = Problem::new(code::WRONG_FORM, text).at(key.place(self.file).with_path("output"));
+                let problem = Problem::new(code::WRONG_FORM, text).at(key.place(&self.file).with_path("output"));
                 self.report(problem.hint("put it into the root element"));
             }
         }
@@ -381,26 +481,27 @@ impl<'a> Compiler<'a> {
     fn settle_order(&self, block: &mut Block, orders: Vec<u32>) {
         let mut numbered: Vec<(u32, Part)> = orders.into_iter().zip(block.parts.drain(..)).collect();
         numbered.sort_by_key(|(order, _)| *order);
-        block.parts = numbered.into_iter().map(|(_, part)| part).collect();
+        (block.orders, block.parts) = numbered.into_iter().unzip();
     }
 
     /// Notes what the target requires, and warns about what nobody fills.
-    fn requirements(&self, block: &mut Block, target: &Type, tried: &[QName], path: &str) {
+    fn requirements(&self, block: &mut Block, target: &Type, (tried, fills): (&[QName], Option<&Fills>), path: &str) {
         if block.parts.iter().any(|part| matches!(part, Part::Copy(_))) {
             return;
         }
-        let place = Place::in_file(self.file, block.line, block.column).with_path(path);
+        let place = block.place().with_path(path);
+        let is_filled = |name: &QName| tried.contains(name) || fills.is_some_and(|fills| fills.may(name));
         for child in target.children.iter().filter(|child| child.is_required()) {
             let fills = |part: &Part| part.name().is_none_or(|name| self.names[name].name == child.name);
             let parts: Vec<usize> =
                 block.parts.iter().enumerate().filter(|(_, part)| fills(part)).map(|(at, _)| at).collect();
-            if !tried.contains(&child.name) {
+            if !is_filled(&child.name) {
                 self.unfilled(&child.name.local, place.clone());
             }
             block.required.push((child.name.clone(), parts));
         }
         for attribute in target.attributes.iter().filter(|attribute| attribute.required) {
-            if !tried.contains(&attribute_mark(&attribute.name)) {
+            if !is_filled(&attribute_mark(&attribute.name)) {
                 self.unfilled(&format!("@{}", attribute.name.local), place.clone());
             }
         }
@@ -412,31 +513,17 @@ impl<'a> Compiler<'a> {
     }
 
     fn instruction(&self, key: &Key, path: &str) {
-        let place = key.place(self.file).with_path(path);
-        if key.text == "$choose" {
-            let problem = Problem::new(code::WRONG_FORM, "`$choose` stands alone behind the name of an element");
-            return self.report(problem.at(place).hint("write `name: {$choose: [{when, then}, …, {otherwise}]}`"));
-        }
+        let place = key.place(&self.file).with_path(path);
         if INSTRUCTIONS.contains(&key.text.as_str()) {
             return;
         }
-        if LATER.contains(&key.text.as_str()) {
-            let text = format!("`{}` is not supported yet", key.text);
-            let hint = match key.text.as_str() {
-                "$merge" => "insert what passes through with `$copy`",
-                _ => "it belongs to a later version",
-            };
-            return self.report(Problem::new(code::NOT_SUPPORTED, text).at(place).hint(hint));
-        }
-        let known = INSTRUCTIONS.iter().chain(LATER).copied();
         let problem = Problem::new(code::UNKNOWN_INSTRUCTION, format!("there is no instruction `{}`", key.text));
-        self.report(
-            problem.at(place).hint(format!("known: {}", INSTRUCTIONS.join(", "))).did_you_mean(&key.text, known),
-        );
+        let hint = format!("known: {}", INSTRUCTIONS.join(", "));
+        self.report(problem.at(place).hint(hint).did_you_mean(&key.text, INSTRUCTIONS.iter().copied()));
     }
 
     /// Notes that a `$copy` reads all of its nodes, and that what it makes is not known beforehand.
-    fn copied(&self, rule: &Rule, path: &str) {
+    pub fn copied(&self, rule: &Rule, path: &str) {
         let (source, target) = &mut *self.touched.borrow_mut();
         if let Expression::Formula(formula) = &rule.value {
             source.copies(formula.static_type());
@@ -451,7 +538,7 @@ impl<'a> Compiler<'a> {
             Some("nil") => Some(OnEmpty::Nil),
             _ => {
                 let problem = Problem::new(code::WRONG_FORM, "expected `omit`, `keep` or `nil`");
-                self.report(problem.at(node.place(self.file)));
+                self.report(problem.at(node.place(&self.file)));
                 None
             }
         }
@@ -462,10 +549,9 @@ impl<'a> Compiler<'a> {
         name: &str,
         (key, path): (&Key, &str),
         value: &Yaml,
-        target: Option<&Type>,
-        (context, policy): (&StaticType, Policy),
-        tried: &mut Vec<QName>,
+        filling: &mut Filling<'_>,
     ) -> Option<Field> {
+        let target = filling.target;
         let (mut qname, prefix) = self.name(name, key, path)?;
         let mut declared = None;
         if let Some(target) = target {
@@ -482,24 +568,18 @@ impl<'a> Compiler<'a> {
             }
             declared = found;
         }
-        tried.push(attribute_mark(&qname));
+        filling.tried.push(attribute_mark(&qname));
         let index = self.output_name(qname, prefix);
         let simple = declared.map(|declared| declared.value.clone());
-        let mut field = self.field(index, value, simple, context, policy, path)?;
+        let mut field = self.field(index, value, simple, filling, path)?;
         field.required = declared.is_some_and(|declared| declared.required);
         Some(field)
     }
 
-    /// One element rule; a list makes several. Gives the place in the target's order.
-    fn element(
-        &mut self,
-        (key, path): (&Key, &str),
-        value: &Yaml,
-        target: Option<&Type>,
-        (context, policy): (&StaticType, Policy),
-        (parts, tried): (&mut Vec<Part>, &mut Vec<QName>),
-    ) -> Option<u32> {
-        let (qname, prefix) = self.name(&key.text, key, path)?;
+    /// One element rule; a list makes several.
+    fn element(&mut self, entry: &Entry<'_>, filling: &mut Filling<'_>, path: &str) {
+        let (key, value, target) = (entry.key, entry.value, filling.target);
+        let Some((qname, prefix)) = self.name(&key.text, key, path) else { return };
         let child = target.and_then(|target| {
             target
                 .child(&qname)
@@ -516,70 +596,29 @@ impl<'a> Compiler<'a> {
             self.unknown_name(&key.text, target.children.iter().map(shown).collect(), key, path);
         }
         let qname = child.map_or(qname, |child| child.name.clone());
-        if tried.contains(&qname) && child.is_some_and(|child| !child.repeats()) {
+        if filling.tried.contains(&qname) && child.is_some_and(|child| !child.repeats()) {
             self.too_many(key, path);
         }
-        tried.push(qname.clone());
+        filling.tried.push(qname.clone());
         let index = self.output_name(qname, prefix);
-        let place = (key, path);
+        let mut parts = Vec::new();
         match value.entries() {
             [(only, branches)] if only.text == "$choose" => {
-                let branches = self.branches(place, branches, (index, child), (context, policy));
+                let branches = self.branches((entry, path), branches, (index, child), filling);
                 parts.push(Part::Choice { name: index, branches });
             }
-            _ => self.element_values(place, value, (index, child), (context, policy), parts),
+            _ => self.element_values((key, path), value, (index, child), filling, &mut parts),
         }
-        child.map(|child| child.order)
-    }
-
-    /// The branches of a `$choose`.
-    fn branches(
-        &mut self,
-        (key, path): (&Key, &str),
-        node: &Yaml,
-        (index, child): (usize, Option<&Child>),
-        (context, policy): (&StaticType, Policy),
-    ) -> Vec<Branch> {
-        let mut branches = Vec::new();
-        let mut is_closed = false;
-        if node.items().is_empty() {
-            let problem =
-                Problem::new(code::WRONG_FORM, "`$choose` is a list of `{when, then}`, the last `{otherwise}`");
-            self.report(problem.at(node.place(self.file).with_path(path)));
-        }
-        for item in node.items() {
-            let fields = Fields::new(item, self.file, self.problems);
-            if is_closed {
-                let problem = Problem::new(code::WRONG_FORM, "no document gets here: `otherwise` is the last branch");
-                self.report(problem.at(item.place(self.file).with_path(path)));
-            }
-            let otherwise = fields.get("otherwise");
-            let (when, then) = match otherwise {
-                Some(otherwise) => (None, Some(otherwise)),
-                None => (fields.required("when"), fields.required("then")),
-            };
-            fields.finish();
-            is_closed |= otherwise.is_some();
-            let when = when.and_then(|when| self.rule(when, context));
-            let present = self.present.len();
-            when.iter().for_each(|when| self.suppose(when));
-            let mut parts = Vec::new();
-            if let Some(then) = then {
-                self.element_values((key, path), then, (index, child), (context, policy), &mut parts);
-            }
-            self.present.truncate(present);
-            branches.push(Branch { when, parts });
-        }
-        branches
+        filling.add(parts, child.map(|child| child.order));
     }
 
     /// What stands behind the name of an element: a value, a block, or a list of them.
-    fn element_values(
+    pub fn element_values(
         &mut self,
         (key, path): (&Key, &str),
         value: &Yaml,
         (index, child): (usize, Option<&Child>),
-        (context, policy): (&StaticType, Policy),
+        filling: &Filling<'_>,
         parts: &mut Vec<Part>,
     ) {
         let items: Vec<&Yaml> = match &value.data {
@@ -595,9 +634,8 @@ impl<'a> Compiler<'a> {
             let repeats = child.is_some_and(Child::repeats);
             let child_type = child.zip(self.scope.environment.target).map(|(child, model)| model.get(child.of));
             if matches!(value.data, Data::Map(_)) {
-                let block = self.block(value, child.map(|child| child.of), context, policy, path);
-                let repeats_here =
-                    block.each.as_ref().is_some_and(|each| each.static_type(self.file).occurs.most == Most::Many);
+                let block = self.block(value, child.map(|child| child.of), &filling.context, filling.policy, path);
+                let repeats_here = block.each.as_ref().is_some_and(|each| each.static_type().occurs.most == Most::Many);
                 if repeats_here && child.is_some_and(|child| !child.repeats()) {
                     self.too_many(key, path);
                 }
@@ -609,7 +647,8 @@ impl<'a> Compiler<'a> {
                 self.check_leaf(held, key, value, path);
             }
             let simple = child_type.and_then(|held| held.value.clone());
-            if let Some(mut field) = self.field(index, value, simple, context, policy, path) {
+            if let Some(mut field) = self.field(index, value, simple, filling, path) {
+                field.only = None;
                 field.repeats = repeats;
                 field.item = repeats || is_list;
                 parts.push(Part::Field(field));
@@ -622,11 +661,11 @@ impl<'a> Compiler<'a> {
         if held.value.is_none() && !held.open {
             let text = format!("`{}` holds elements in the target, not a value", key.text);
             let known: Vec<&str> = held.children.iter().map(|child| &*child.name.local).take(LISTED).collect();
-            let problem = Problem::new(code::WRONG_FORM, text).at(value.place(self.file).with_path(path));
+            let problem = Problem::new(code::WRONG_FORM, text).at(value.place(&self.file).with_path(path));
             self.report(problem.hint(format!("write a block with {}", known.join(", "))));
         }
         for attribute in held.attributes.iter().filter(|attribute| attribute.required) {
-            self.unfilled(&format!("@{}", attribute.name.local), key.place(self.file).with_path(path));
+            self.unfilled(&format!("@{}", attribute.name.local), key.place(&self.file).with_path(path));
         }
     }
 
@@ -635,27 +674,27 @@ impl<'a> Compiler<'a> {
         name: usize,
         value: &Yaml,
         simple: Option<Simple>,
-        context: &StaticType,
-        policy: Policy,
+        filling: &Filling<'_>,
         path: &str,
     ) -> Option<Field> {
         if value.data == Data::Null {
             let problem =
-                Problem::new(code::WRONG_FORM, "no value is given").at(value.place(self.file).with_path(path));
+                Problem::new(code::WRONG_FORM, "no value is given").at(value.place(&self.file).with_path(path));
             self.report(problem.hint("write `\"\"` for an empty value, or `=()` with `$empty: nil` for null"));
             return None;
         }
-        let rule = self.rule(value, context)?;
+        let rule = self.rule(value, &filling.context)?;
         self.touched.borrow_mut().1.fills(path);
         if let (Expression::Literal { text, .. }, Some(simple)) = (&rule.value, &simple)
             && let Some(why) = simple.misfit(text)
         {
             let problem = Problem::new(code::WRONG_LITERAL, format!("`{text}` does not fit the target: {why}"));
             let hint = "a value that begins with `=` is a formula";
-            let problem = problem.at(value.place(self.file).with_path(path)).hint(hint);
+            let problem = problem.at(value.place(&self.file).with_path(path)).hint(hint);
             self.report(problem.did_you_mean(text, simple.enumeration.iter().map(|word| &**word)));
         }
-        Some(Field { name, rule, simple, required: false, repeats: false, item: false, policy })
+        let (only, policy) = (filling.only, filling.policy);
+        Some(Field { name, only, rule, simple, required: false, repeats: false, item: false, policy })
     }
 
     /// The expanded name of an output key, and the prefix it was written with.
@@ -664,7 +703,7 @@ impl<'a> Compiler<'a> {
         let known = self.scope.namespaces.iter().find(|(known, _)| known == prefix);
         let Some((prefix, namespace)) = known else {
             let text = format!("the prefix `{prefix}` is not declared");
-            let problem = Problem::new(code::UNKNOWN_PREFIX, text).at(key.place(self.file).with_path(path));
+            let problem = Problem::new(code::UNKNOWN_PREFIX, text).at(key.place(&self.file).with_path(path));
             let problem = problem.hint("declare it under `namespaces`");
             self.report(problem.did_you_mean(prefix, self.scope.namespaces.iter().map(|(known, _)| known.as_str())));
             return None;
@@ -682,7 +721,7 @@ impl<'a> Compiler<'a> {
 
     fn unknown_name(&self, written: &str, known: Vec<String>, key: &Key, path: &str) {
         let mut problem = Problem::new(code::UNKNOWN_NAME, format!("the target has no `{written}` here"))
-            .at(key.place(self.file).with_path(path));
+            .at(key.place(&self.file).with_path(path));
         let listed = known.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
         let more = if known.len() > LISTED { ", …" } else { "" };
         let hint =
@@ -698,23 +737,24 @@ impl<'a> Compiler<'a> {
 
     fn too_many(&self, key: &Key, path: &str) {
         let text = format!("`{}` may be there once only, and this can make it several times", key.text);
-        self.report(Problem::new(code::TOO_MANY, text).warning().at(key.place(self.file).with_path(path)));
+        self.report(Problem::new(code::TOO_MANY, text).warning().at(key.place(&self.file).with_path(path)));
     }
 }
 
 /// An attribute's name as it is remembered among the names of elements.
-fn attribute_mark(name: &QName) -> QName {
+pub(super) fn attribute_mark(name: &QName) -> QName {
     QName::new(name.namespace.clone(), format!("@{}", name.local))
 }
 
 impl Rule {
-    fn literal(text: &str, node: &Yaml) -> Self {
-        let value = Expression::Literal { text: text.into(), kind: LiteralKind::Text };
-        Self { value, line: node.line, column: node.column }
+    /// Stands for a rule that did not compile.
+    pub fn nothing(file: &Arc<str>) -> Self {
+        let value = Expression::Literal { text: "".into(), kind: LiteralKind::Text };
+        Self { value, file: file.clone(), line: 0, column: 0 }
     }
 
     /// The places of the source it looks at.
-    fn reads(&self) -> Vec<Arc<Spot>> {
+    pub fn reads(&self) -> Vec<Arc<Spot>> {
         match &self.value {
             Expression::Formula(formula) => formula.reads().to_vec(),
             Expression::Literal { .. } => Vec::new(),
@@ -722,12 +762,10 @@ impl Rule {
     }
 
     /// What is known of its value.
-    pub fn static_type(&self, file: &Arc<str>) -> StaticType {
+    pub fn static_type(&self) -> StaticType {
         match &self.value {
             Expression::Formula(formula) => formula.static_type().clone(),
-            Expression::Literal { text, .. } => {
-                StaticType::literal(Class::String, text, Place::in_file(file, self.line, self.column))
-            }
+            Expression::Literal { text, .. } => StaticType::literal(Class::String, text, self.place()),
         }
     }
 }

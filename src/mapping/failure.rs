@@ -49,6 +49,11 @@ pub enum Failure {
         /// The assertion's place in the mapping, and the document's root.
         place: Box<Place>,
     },
+    /// The `$if` of the document does not hold: there is none, and that is right.
+    LeftOut {
+        /// The rule's name.
+        rule: String,
+    },
     /// The document cannot be mapped: reject the message.
     Error(Box<Problem>),
 }
@@ -75,6 +80,7 @@ impl Failure {
             Self::Assertion { message, place } => {
                 vec![Problem::new(code::ASSERTION, message.clone()).at((**place).clone())]
             }
+            Self::LeftOut { .. } => Vec::new(),
             Self::Error(problem) => vec![(**problem).clone()],
         }
     }
@@ -90,6 +96,7 @@ impl Failure {
                 codes.chain(xrefs).collect()
             }
             Self::Assertion { message, .. } => vec![format!("assertion: {message}")],
+            Self::LeftOut { .. } => vec!["left out".to_owned()],
             Self::Error(problem) => vec![format!("error {}: {}", problem.code, problem.text)],
         }
     }

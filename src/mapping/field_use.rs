@@ -32,6 +32,13 @@ impl Touched {
         self.fields.extend(paths.map(|path| path.trim_end_matches("/text()").to_owned()));
     }
 
+    /// Adds what another touches.
+    pub fn add(&mut self, other: &Self) {
+        self.fields.extend(other.fields.iter().cloned());
+        self.whole.extend(other.whole.iter().cloned());
+        self.is_blind |= other.is_blind;
+    }
+
     /// Notes that nodes are copied.
     pub fn copies(&mut self, value: &StaticType) {
         self.whole.extend(value.spots().map(|spot| spot.to_string()));

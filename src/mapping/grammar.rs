@@ -56,6 +56,12 @@ pub const FILE_KEYS: &[GrammarKey] = &[
          element that has attributes.",
         "{order: {number: =Order/No}}",
     ),
+    key(
+        "documents",
+        "documents",
+        "Several outputs instead of one, by name: each with its own to, output and optional $if.",
+        "{receipt: {to: erp/receipt@1, $if: =Order/Deposit, output: {receipt: {amount: =Order/Deposit}}}}",
+    ),
 ];
 
 /// The keys of an output block that begin with `$`.
@@ -92,6 +98,12 @@ pub const INSTRUCTION_KEYS: &[GrammarKey] = &[
         "{net: =Price * Quantity}",
     ),
     key("$copy", "formula", "Inserts nodes of the source as they are.", "=Order/Note"),
+    key(
+        "$merge",
+        "merge",
+        "Lets through what a node holds and the block does not name, except a list of paths.",
+        "{from: =Order, except: [Internal]}",
+    ),
     key(
         "$use",
         "use",
@@ -222,6 +234,35 @@ fn definitions() -> Value {
             },
         ]},
         "use": {"anyOf": [reference("one-use"), {"type": "array", "items": reference("one-use")}]},
+        "merge": {"anyOf": [
+            reference("formula"),
+            {
+                "type": "object",
+                "required": ["from"],
+                "additionalProperties": false,
+                "properties": {
+                    "from": {"description": "The node.", "allOf": [reference("formula")]},
+                    "except": {
+                        "description": "Paths below it that do not go through.",
+                        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+                    },
+                },
+            },
+        ]},
+        "documents": {
+            "type": "object",
+            "propertyNames": {"pattern": "^[A-Za-z0-9_-]+$"},
+            "additionalProperties": {
+                "type": "object",
+                "required": ["to", "output"],
+                "additionalProperties": false,
+                "properties": {
+                    "to": {"description": "The document type.", "allOf": [reference("type")]},
+                    "$if": {"description": "Without it there is no such document.", "allOf": [reference("value")]},
+                    "output": {"description": "The output, in its own shape.", "allOf": [reference("block")]},
+                },
+            },
+        },
         "content": {"anyOf": [
             reference("value"),
             reference("block"),
@@ -245,7 +286,8 @@ pub fn mapping_file_schema() -> Value {
         "title": "Crossdock mapping",
         "description": "One document type made from another; the file has the shape of its output.",
         "type": "object",
-        "required": ["from", "to", "output"],
+        "required": ["from"],
+        "oneOf": [{"required": ["to", "output"]}, {"required": ["documents"]}],
         "additionalProperties": false,
         "properties": properties(FILE_KEYS),
         "definitions": definitions(),

@@ -7,14 +7,18 @@
 
 mod case;
 mod check;
+mod choice;
 mod code;
 mod compile;
 mod explanation;
 mod failure;
 mod field_use;
+mod fragment;
 mod grammar;
+mod merge;
 mod observer;
 mod plan;
+mod repetition;
 mod run;
 mod scope;
 mod shape;
@@ -30,11 +34,12 @@ pub use code::CODES;
 pub use explanation::{CodeUse, Explanation, FORMAT, FieldExplanation, RulePlace, SourceField, XrefUse};
 pub use failure::{Failure, MissingCode, MissingXref};
 pub use field_use::{FieldCoverage, FieldGap};
+pub use fragment::Fragment;
 pub use grammar::{FILE_KEYS, GrammarKey, INSTRUCTION_KEYS, PARAMETERS_KEY, fragment_file_schema, mapping_file_schema};
 pub use observer::{Evaluation, Evaluations, Observer, ReadNode, Recording, RuleInfo, Usage, UsedRules};
 pub use scope::Answers;
 pub use source::Source;
-pub use template::{Questions, Template, TemplateScope};
+pub use template::{Made, Questions, Template, TemplateScope};
 
 pub(crate) use compile::{default_namespace, namespaces};
 
@@ -54,6 +59,18 @@ pub struct Environment<'a> {
     pub target: Option<&'a Model>,
     /// The names of all code tables.
     pub code_tables: Option<&'a [String]>,
+    /// The fragments all mappings of the profile may use.
+    pub fragments: &'a [Fragment],
+    /// The schemas of document types, for a mapping that makes several documents: used instead of `target`.
+    pub targets: &'a [(String, Arc<Model>)],
+}
+
+impl Environment<'_> {
+    /// The environment of one target document type.
+    fn of(&self, to: &str) -> Self {
+        let named = self.targets.iter().find(|(known, _)| known == to).map(|(_, model)| &**model);
+        Self { target: named.or(self.target), ..*self }
+    }
 }
 
 /// A compiled mapping file; apply it as often as needed, from any thread.
@@ -61,9 +78,13 @@ pub struct Environment<'a> {
 pub struct Mapping {
     from: String,
     to: String,
+    /// Its name among the documents of a mapping that makes several.
+    document: Option<Arc<str>>,
     hash: Sha256,
     files: Vec<SourceFile>,
     template: Template,
+    /// The documents it makes, each as a mapping of its own; empty when it makes one.
+    documents: Vec<Arc<Mapping>>,
     warnings: Problems,
 }
 
@@ -81,8 +102,8 @@ pub struct SourceFile {
 pub struct Ends {
     /// The `from` document type.
     pub from: String,
-    /// The `to` document type.
-    pub to: String,
+    /// The `to` document type; those of its documents when it makes several.
+    pub to: Vec<String>,
 }
 
 impl Mapping {
@@ -108,10 +129,22 @@ impl Mapping {
         &self.from
     }
 
-    /// The `to` document type.
+    /// The `to` document type; the first document's when it makes several.
     #[must_use]
     pub fn to(&self) -> &str {
         &self.to
+    }
+
+    /// The documents it makes, in declared order, each as a mapping of its own; empty when it makes just one.
+    #[must_use]
+    pub fn documents(&self) -> &[Arc<Mapping>] {
+        &self.documents
+    }
+
+    /// Its name among the documents of the mapping it is of.
+    #[must_use]
+    pub fn document(&self) -> Option<&Arc<str>> {
+        self.document.as_ref()
     }
 
     /// The file, as named when compiled.
@@ -120,7 +153,7 @@ impl Mapping {
         self.template.file()
     }
 
-    /// SHA-256 of the file's text: the mapping's version.
+    /// SHA-256 of the file's text and of the shared fragments it uses: the mapping's version.
     #[must_use]
     pub fn content_hash(&self) -> Sha256 {
         self.hash
@@ -161,13 +194,39 @@ impl Mapping {
         input: &Document,
         host: &dyn Host,
         limits: &Limits,
-        mut recording: Recording<'_>,
+        recording: Recording<'_>,
     ) -> Result<Document, Failure> {
+        self.make(input, host, limits, recording).map(|made| made.document)
+    }
+
+    /// The same, with what the mapping's assertions warn of.
+    ///
+    /// # Errors
+    /// Those of [`Self::apply`]; what was recorded until then stays.
+    pub fn make(
+        &self,
+        input: &Document,
+        host: &dyn Host,
+        limits: &Limits,
+        mut recording: Recording<'_>,
+    ) -> Result<Made, Failure> {
         if let Some(explanation) = recording.explanation.as_deref_mut() {
             explanation.mapping = self.template.file().to_string();
             explanation.version = self.hash.to_string();
         }
-        self.template.apply(input, &[], host, limits, recording)
+        if !self.documents.is_empty() {
+            let names: Vec<&str> = self.documents.iter().filter_map(|one| one.document.as_deref()).collect();
+            let text = format!("this mapping makes several documents: {}", names.join(", "));
+            let place = crate::base::Place::in_file(self.file(), 1, 1);
+            return Err(Problem::new(code::SEVERAL_DOCUMENTS, text).at(place).hint("say which one").into());
+        }
+        run::Writing::run(&self.template, input, &[], host, limits, recording).map_err(|failure| match failure {
+            Failure::LeftOut { .. } => {
+                let name = self.document.as_deref().unwrap_or_default();
+                Failure::LeftOut { rule: format!("document {name} of {}", self.file()) }
+            }
+            other => other,
+        })
     }
 
     /// Every formula and literal of the file, in file order, each once.

@@ -1,26 +1,28 @@
 //! Runs templates: evaluates rules and writes the output front to back.
 
 use super::{
-    Failure, Recording, RulePlace, Template, code,
+    Failure, Made, Recording, RulePlace, Template, code,
     explanation::{Noted, explain},
-    plan::{Block, Expression, Field, LiteralKind, OnEmpty, Part, Rule},
+    merge::Step,
+    plan::{Block, Expression, Field, LiteralKind, OnEmpty, Only, Part, Rule},
+    repetition::{Turn, turns},
     scope::{Scope, with_scope},
     shape::shaped,
     template::Assertion,
 };
 use crate::{
     base::{Code, Limits, Place, Problem},
-    document::{Builder, Decimal, Document, Kind, NodeId, Shape, Text},
+    document::{Builder, Document, Kind, NodeId, QName, Shape, Text},
     xpath::{Host, Item, TraceEvent, Value, string_of},
 };
 
-const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+pub(super) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// How many source fields an error names at most.
 const NAMED_SOURCES: usize = 4;
 
 /// What became of a rule.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Came {
+pub(super) enum Came {
     /// Nothing came out.
     Absent,
     /// Something was written.
@@ -30,7 +32,7 @@ enum Came {
 }
 
 impl Came {
-    fn and(self, other: Self) -> Self {
+    pub fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Written, _) | (_, Self::Written) => Self::Written,
             (Self::Missing, _) | (_, Self::Missing) => Self::Missing,
@@ -49,10 +51,10 @@ enum Form {
 
 /// The output being written.
 pub(super) struct Writing<'t> {
-    template: &'t Template,
-    builder: Builder,
+    pub template: &'t Template,
+    pub builder: Builder,
     /// The open elements: index of the name, and number within a loop.
-    path: Vec<(usize, Option<usize>)>,
+    pub path: Vec<(usize, Option<usize>)>,
     max_nodes: usize,
     explaining: bool,
     noted: Vec<Noted>,
@@ -66,7 +68,7 @@ impl<'t> Writing<'t> {
         host: &dyn Host,
         limits: &Limits,
         recording: Recording<'_>,
-    ) -> Result<Document, Failure> {
+    ) -> Result<Made, Failure> {
         let Recording { explanation, observer } = recording;
         let mut builder = Builder::with_names("".into(), template.table.names.clone());
         builder.shape(Shape::Object);
@@ -80,38 +82,73 @@ impl<'t> Writing<'t> {
         };
         let variables = (template.root.first_slot, template.root.lets.as_slice());
         let (file, symbols) = (&template.file, &template.symbols);
-        with_scope(file, symbols, variables, (input, given), (host, observer), limits, |scope| {
+        let warnings = with_scope(file, symbols, variables, (input, given), (host, observer), limits, |scope| {
+            let mut warnings = Vec::new();
             for assertion in &template.assertions {
-                assert(scope, assertion)?;
+                warnings.extend(assert(scope, assertion)?);
+            }
+            if let Some(condition) = &template.root.condition
+                && scope.holds(condition)? == Some(false)
+            {
+                return Err(Failure::LeftOut { rule: String::new() });
             }
             writing.contents(scope, &template.root)?;
-            scope.missing().map_or(Ok(()), Err)
+            scope.missing().map_or(Ok(warnings), Err)
         })?;
         let document = writing.builder.finish();
         if let Some(explanation) = explanation {
             let fields = writing.noted.iter().map(|noted| explain(noted, &document, input));
             explanation.fields.extend(fields);
         }
-        Ok(document)
+        Ok(Made { document, warnings })
     }
 
     fn contents(&mut self, scope: &Scope<'_>, block: &Block) -> Result<Came, Failure> {
         let mut came = Came::Absent;
+        let chosen = choose(scope, block)?;
         for field in &block.attributes {
-            came = came.and(self.field(scope, field, Form::Attribute)?);
+            came = came.and(self.field_if(scope, field, Form::Attribute, &chosen)?);
         }
-        if let Some(text) = &block.text {
-            came = came.and(self.field(scope, text, Form::Text)?);
+        let merging = match self.merging(scope, block)? {
+            Some(merging) => merging,
+            None => {
+                came = came.and(Came::Missing);
+                None
+            }
+        };
+        if let Some(merging) = &merging {
+            came = came.and(self.merge_start(scope, block, merging)?);
         }
-        let mut parts = Vec::with_capacity(block.parts.len());
-        for part in &block.parts {
-            let part = self.part(scope, part)?;
-            came = came.and(part);
-            parts.push(part);
+        for text in &block.texts {
+            came = came.and(self.field_if(scope, text, Form::Text, &chosen)?);
+        }
+        let mut parts = vec![Came::Absent; block.parts.len()];
+        let mut merged: Vec<QName> = Vec::new();
+        if let Some(merging) = &merging {
+            for step in self.schedule(scope, block, merging) {
+                came = match step {
+                    Step::Part(at) => {
+                        parts[at] = self.part(scope, &block.parts[at], &chosen)?;
+                        came.and(parts[at])
+                    }
+                    Step::Child(node) => {
+                        let name = self.merge_child(scope, merging, node)?;
+                        if !merged.contains(&name) {
+                            merged.push(name);
+                        }
+                        Came::Written
+                    }
+                };
+            }
+        } else {
+            for (part, became) in block.parts.iter().zip(&mut parts) {
+                *became = self.part(scope, part, &chosen)?;
+                came = came.and(*became);
+            }
         }
         // A block in which nothing came out is no element, so nothing is required of it.
         if came == Came::Written || self.path.is_empty() || block.on_empty == OnEmpty::Keep {
-            for (name, fillers) in &block.required {
+            for (name, fillers) in block.required.iter().filter(|(name, _)| !merged.contains(name)) {
                 if fillers.iter().all(|filler| parts.get(*filler) == Some(&Came::Absent)) {
                     return Err(self.absent(scope, block, &name.local, fillers));
                 }
@@ -120,8 +157,19 @@ impl<'t> Writing<'t> {
         Ok(came)
     }
 
-    fn part(&mut self, scope: &Scope<'_>, part: &Part) -> Result<Came, Failure> {
+    fn field_if(&mut self, scope: &Scope<'_>, field: &Field, form: Form, chosen: &[Chosen]) -> Result<Came, Failure> {
+        match field.only.map_or(Came::Written, |only| taken(chosen, only)) {
+            Came::Written => self.field(scope, field, form),
+            other => Ok(other),
+        }
+    }
+
+    fn part(&mut self, scope: &Scope<'_>, part: &Part, chosen: &[Chosen]) -> Result<Came, Failure> {
         match part {
+            Part::Branch { only, part } => match taken(chosen, *only) {
+                Came::Written => self.part(scope, part, chosen),
+                other => Ok(other),
+            },
             Part::Field(field) => self.field(scope, field, Form::Element),
             Part::Block { name, block, item } => self.block(scope, block, *name, *item),
             Part::Copy(rule) => self.copy(scope, rule),
@@ -133,7 +181,7 @@ impl<'t> Writing<'t> {
                         Some(true) => {
                             let mut came = Came::Absent;
                             for part in &branch.parts {
-                                came = came.and(self.part(scope, part)?);
+                                came = came.and(self.part(scope, part, chosen)?);
                             }
                             return Ok(came);
                         }
@@ -145,23 +193,40 @@ impl<'t> Writing<'t> {
     }
 
     fn block(&mut self, outer: &Scope<'_>, block: &Block, name: usize, is_item: bool) -> Result<Came, Failure> {
+        if !block.outside.is_empty() {
+            let variables = (block.first_slot, block.outside.as_slice());
+            let around = Scope::new(outer.shared, Some(outer), variables, outer.item, outer.position, outer.size);
+            return self.repeated(&around, block, name, is_item);
+        }
+        self.repeated(outer, block, name, is_item)
+    }
+
+    fn repeated(&mut self, outer: &Scope<'_>, block: &Block, name: usize, is_item: bool) -> Result<Came, Failure> {
         let Some(each) = &block.each else {
-            return self.instance(outer, block, (outer.item, outer.position, outer.size), (name, None, is_item));
+            if block.lets.is_empty() {
+                return self.instance(outer, block, (name, None, is_item));
+            }
+            let variables = (block.first_let(), block.lets.as_slice());
+            let scope = Scope::new(outer.shared, Some(outer), variables, outer.item, outer.position, outer.size);
+            return self.instance(&scope, block, (name, None, is_item));
         };
         let Some(value) = outer.value(each)? else { return Ok(Came::Missing) };
         let mut came = Came::Absent;
         let mut written = 1;
-        let sorted;
-        let items = match &block.sort {
-            None => value.items(),
-            Some(key) => {
-                let Some(in_order) = sort(outer, block, key, value.items())? else { return Ok(Came::Missing) };
-                sorted = in_order;
-                &sorted
+        if block.group.is_empty() && block.sort.is_empty() {
+            for (at, item) in value.items().iter().enumerate() {
+                let variables = (block.first_let(), block.lets.as_slice());
+                let scope = Scope::new(outer.shared, Some(outer), variables, item, at + 1, value.len());
+                let part = self.instance(&scope, block, (name, Some(written), is_item))?;
+                written += usize::from(part == Came::Written);
+                came = came.and(part);
             }
-        };
-        for (at, item) in items.iter().enumerate() {
-            let part = self.instance(outer, block, (item, at + 1, value.len()), (name, Some(written), is_item))?;
+            return Ok(came);
+        }
+        let Some(turns): Option<Vec<Turn>> = turns(outer, block, value.items())? else { return Ok(Came::Missing) };
+        for (at, turn) in turns.iter().enumerate() {
+            let scope = Scope::of_turn(outer, block, turn, (at + 1, turns.len()), &block.lets);
+            let part = self.instance(&scope, block, (name, Some(written), is_item))?;
             written += usize::from(part == Came::Written);
             came = came.and(part);
         }
@@ -170,18 +235,10 @@ impl<'t> Writing<'t> {
 
     fn instance(
         &mut self,
-        outer: &Scope<'_>,
+        scope: &Scope<'_>,
         block: &Block,
-        (item, position, size): (&Item, usize, usize),
         (name, number, is_item): (usize, Option<usize>, bool),
     ) -> Result<Came, Failure> {
-        let inner;
-        let scope = if block.lets.is_empty() && block.each.is_none() {
-            outer
-        } else {
-            inner = Scope::new(outer.shared, Some(outer), (block.first_slot, &block.lets), item, position, size);
-            &inner
-        };
         if let Some(condition) = &block.condition {
             match scope.holds(condition)? {
                 Some(true) => (),
@@ -189,9 +246,9 @@ impl<'t> Writing<'t> {
                 None => return Ok(Came::Missing),
             }
         }
-        self.check_size(scope, block.line, block.column)?;
+        self.check_size(scope, || block.place())?;
         let node = self.builder.start(self.template.table.numbers[name], None);
-        if block.text.is_none() {
+        if block.texts.is_empty() {
             self.builder.shape(Shape::Object);
         }
         if is_item {
@@ -325,7 +382,7 @@ impl<'t> Writing<'t> {
             (OnEmpty::Omit, _) | (OnEmpty::Nil, Form::Attribute | Form::Text) => return Ok(Came::Absent),
             (OnEmpty::Keep, _) => self.write(scope, field, form, "", Shape::String, events)?,
             (OnEmpty::Nil, Form::Element) => {
-                self.check_size(scope, field.rule.line, field.rule.column)?;
+                self.check_size(scope, || field.rule.place())?;
                 let node = self.builder.start(self.template.table.numbers[field.name], None);
                 if field.item {
                     self.builder.item();
@@ -359,7 +416,7 @@ impl<'t> Writing<'t> {
             let text = format!("the value for `{}` does not fit: {why}", self.shown(field, form));
             return Err(self.wrong(scope, &field.rule, code::MISFIT, text).into());
         }
-        self.check_size(scope, field.rule.line, field.rule.column)?;
+        self.check_size(scope, || field.rule.place())?;
         let node = match form {
             Form::Attribute => {
                 self.builder.attribute(self.template.table.numbers[field.name], Text::Copied(text), None)
@@ -384,13 +441,13 @@ impl<'t> Writing<'t> {
         Ok(())
     }
 
-    fn note(&mut self, node: NodeId, rule: &Rule, events: &[TraceEvent]) {
+    pub fn note(&mut self, node: NodeId, rule: &Rule, events: &[TraceEvent]) {
         if self.explaining {
             let formula = match &rule.value {
                 Expression::Formula(formula) => Some(formula.text().to_owned()),
                 Expression::Literal { .. } => None,
             };
-            let rule = RulePlace::of(&self.template.file, rule.line, rule.column);
+            let rule = RulePlace::of(&rule.file, rule.line, rule.column);
             self.noted.push(Noted { node, rule, formula, events: events.to_vec() });
         }
     }
@@ -407,7 +464,7 @@ impl<'t> Writing<'t> {
             let Some(tree) = scope.frame(None).document(*document) else { continue };
             let kind = tree.kind(*node);
             if self.builder.len().saturating_add(tree.end(*node) - node.index()) > self.max_nodes {
-                return Err(self.too_large(scope, rule.line, rule.column));
+                return Err(self.too_large(scope, rule.place()));
             }
             self.builder.copy(tree, *node);
             // The builder takes no attribute behind content or at the top.
@@ -426,18 +483,18 @@ impl<'t> Writing<'t> {
         Ok(came)
     }
 
-    fn check_size(&self, scope: &Scope<'_>, line: u32, column: u32) -> Result<(), Failure> {
-        if self.builder.len() >= self.max_nodes { Err(self.too_large(scope, line, column)) } else { Ok(()) }
+    pub fn check_size(&self, scope: &Scope<'_>, place: impl FnOnce() -> Place) -> Result<(), Failure> {
+        if self.builder.len() >= self.max_nodes { Err(self.too_large(scope, place())) } else { Ok(()) }
     }
 
-    fn too_large(&self, scope: &Scope<'_>, line: u32, column: u32) -> Failure {
+    fn too_large(&self, scope: &Scope<'_>, place: Place) -> Failure {
         let text = format!("the output has more than {} nodes, the limit", self.max_nodes);
-        let place = Place::in_file(scope.shared.file, line, column).with_path(scope.source_path());
+        let place = place.with_path(scope.source_path());
         Problem::new(code::TOO_LARGE, text).at(place).hint("look for an `$each` over too much").into()
     }
 
     /// The path of the open element, as messages show it.
-    fn open_path(&self) -> String {
+    pub fn open_path(&self) -> String {
         self.path.iter().fold(String::new(), |path, (name, number)| {
             let local = &self.template.names[*name].name.local;
             number.map_or_else(|| format!("{path}/{local}"), |number| format!("{path}/{local}[{number}]"))
@@ -454,7 +511,7 @@ impl<'t> Writing<'t> {
     }
 
     /// An error at a rule, with the source fields its formula reads.
-    fn wrong(&self, scope: &Scope<'_>, rule: &Rule, code: Code, text: String) -> Problem {
+    pub fn wrong(&self, scope: &Scope<'_>, rule: &Rule, code: Code, text: String) -> Problem {
         let (_, events) = scope.evaluate_traced(rule);
         let mut paths: Vec<String> = Vec::new();
         for event in &events {
@@ -468,7 +525,7 @@ impl<'t> Writing<'t> {
         let more = if paths.len() > NAMED_SOURCES { ", …" } else { "" };
         paths.truncate(NAMED_SOURCES);
         let path = if paths.is_empty() { scope.source_path() } else { format!("{}{more}", paths.join(", ")) };
-        Problem::new(code, text).at(scope.rule_place(rule).with_path(path))
+        Problem::new(code, text).at(rule.place().with_path(path))
     }
 
     fn absent(&self, scope: &Scope<'_>, block: &Block, name: &str, fillers: &[usize]) -> Failure {
@@ -481,7 +538,7 @@ impl<'t> Writing<'t> {
             return self.absent_rule(scope, rule, name);
         }
         let text = format!("`{}/{name}` is required, and nothing came out for it", self.open_path());
-        let place = Place::in_file(scope.shared.file, block.line, block.column).with_path(scope.source_path());
+        let place = block.place().with_path(scope.source_path());
         let hint = if fillers.is_empty() { "add a rule for it" } else { "the rules below it gave nothing" };
         Problem::new(code::ABSENT, text).at(place).hint(hint).into()
     }
@@ -497,37 +554,61 @@ impl<'t> Writing<'t> {
     }
 }
 
-fn assert(scope: &Scope<'_>, assertion: &Assertion) -> Result<(), Failure> {
-    match scope.holds(&assertion.that)? {
-        Some(false) => Err(Failure::Assertion {
-            message: assertion.message.to_string(),
-            place: Box::new(scope.rule_place(&assertion.that).with_path(
-                match scope.shared.documents[0].root_element() {
-                    Some(root) => scope.shared.documents[0].path(root),
-                    None => "/".to_owned(),
-                },
-            )),
-        }),
-        // True, or unknown for want of a code or cross reference, which is noted.
-        Some(true) | None => Ok(()),
+/// Judges an assertion; gives the problem when it only warns.
+fn assert(scope: &Scope<'_>, assertion: &Assertion) -> Result<Option<Problem>, Failure> {
+    // True, or unknown for want of a code or cross reference, which is noted.
+    if scope.holds(&assertion.that)? != Some(false) {
+        return Ok(None);
     }
+    let document = scope.shared.documents[0];
+    let path = document.root_element().map_or_else(|| "/".to_owned(), |root| document.path(root));
+    let place = assertion.that.place().with_path(path);
+    let Some(message) = scope.value(&assertion.message)? else { return Ok(None) };
+    let message = message.text(&scope.frame(None)).into_owned();
+    if assertion.is_warning {
+        return Ok(Some(Problem::new(code::ASSERTION, message).warning().at(place)));
+    }
+    Err(Failure::Assertion { message, place: Box::new(place) })
 }
 
-/// The items in the order of a key; equal ones stay as they were. Numbers come before texts, nothing before both. `None`
-/// when a code or cross reference is missing for a key.
-fn sort(outer: &Scope<'_>, block: &Block, key: &Rule, items: &[Item]) -> Result<Option<Vec<Item>>, Failure> {
-    let mut keyed = Vec::with_capacity(items.len());
-    for (at, item) in items.iter().enumerate() {
-        let scope = Scope::new(outer.shared, Some(outer), (block.first_slot, &[]), item, at + 1, items.len());
-        let Some(value) = scope.value(key)? else { return Ok(None) };
-        let number = match value.first() {
-            Some(Item::Integer(number) | Item::Decimal(number)) => Some(*number),
-            Some(Item::Double(number)) => Decimal::from_f64(*number),
-            _ => None,
-        };
-        let text = if number.is_some() { String::new() } else { value.text(&outer.frame(None)).into_owned() };
-        keyed.push(((!value.is_empty(), number.is_none(), number, text), item.clone()));
+/// The branch a choice takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chosen {
+    None,
+    Branch(usize),
+    /// A code or cross reference is missing for a condition.
+    Missing,
+}
+
+/// What every choice of a block comes to.
+fn choose(scope: &Scope<'_>, block: &Block) -> Result<Vec<Chosen>, Failure> {
+    let mut chosen: Vec<Chosen> = Vec::with_capacity(block.choices.len());
+    for choice in &block.choices {
+        let mut taken_branch = Chosen::None;
+        match choice.inside.map_or(Came::Written, |only| taken(&chosen, only)) {
+            Came::Absent => (),
+            Came::Missing => taken_branch = Chosen::Missing,
+            Came::Written => {
+                for (branch, when) in choice.branches.iter().enumerate() {
+                    taken_branch = match when.as_ref().map_or(Ok(Some(true)), |when| scope.holds(when))? {
+                        Some(true) => Chosen::Branch(branch),
+                        Some(false) => continue,
+                        None => Chosen::Missing,
+                    };
+                    break;
+                }
+            }
+        }
+        chosen.push(taken_branch);
     }
-    keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(Some(keyed.into_iter().map(|(_, item)| item).collect()))
+    Ok(chosen)
+}
+
+/// Whether a branch is the one taken.
+fn taken(chosen: &[Chosen], only: Only) -> Came {
+    match chosen.get(only.choice) {
+        Some(Chosen::Branch(branch)) if *branch == only.branch => Came::Written,
+        Some(Chosen::Missing) => Came::Missing,
+        _ => Came::Absent,
+    }
 }

@@ -8,12 +8,13 @@ use std::{
 
 use super::{
     Failure, MissingCode, MissingXref, Observer, RulePlace, Usage,
-    plan::{Expression, LiteralKind, Rule},
+    plan::{Block, Expression, LiteralKind, Rule},
+    repetition::Turn,
 };
 use crate::{
     base::{Limits, Place},
     document::{Document, NodeId},
-    xpath::{self, Binding, Budget, Frame, Host, Item, Symbols, Trace, TraceEvent, Value, Variables},
+    xpath::{self, Binding, Budget, Frame, Host, Item, SortAs, SortKey, Symbols, Trace, TraceEvent, Value, Variables},
 };
 
 /// How many missing codes or cross references one failure lists at most: more is no list for people, and finding
@@ -36,15 +37,17 @@ pub(super) struct Shared<'a> {
 }
 
 /// A variable's value, and what was looked at for it when that was recorded.
-struct Held {
-    value: Result<Value, xpath::Failure>,
-    events: Option<Vec<TraceEvent>>,
+pub(super) struct Held {
+    pub value: Result<Value, xpath::Failure>,
+    pub events: Option<Vec<TraceEvent>>,
 }
 
 /// The variables and context item of one instance of a block.
 pub(super) struct Scope<'r> {
     pub shared: &'r Shared<'r>,
     parent: Option<&'r Scope<'r>>,
+    /// Values known beforehand: those of the slots before the variables.
+    fixed: Option<[Rc<Held>; 2]>,
     first_slot: usize,
     lets: &'r [Rule],
     cells: Vec<OnceCell<Held>>,
@@ -90,7 +93,19 @@ impl<'r> Scope<'r> {
         size: usize,
     ) -> Self {
         let cells = lets.iter().map(|_| OnceCell::new()).collect();
-        Self { shared, parent, first_slot, lets, cells, item, position, size }
+        Self { shared, parent, fixed: None, first_slot, lets, cells, item, position, size }
+    }
+
+    /// The scope of one turn of a block that repeats.
+    pub fn of_turn(
+        outer: &'r Scope<'r>,
+        block: &Block,
+        turn: &'r Turn,
+        (position, size): (usize, usize),
+        lets: &'r [Rule],
+    ) -> Self {
+        let inner = Self::new(outer.shared, Some(outer), (block.first_let(), lets), &turn.item, position, size);
+        Self { fixed: turn.group.clone(), ..inner }
     }
 
     pub fn frame<'f>(&'f self, trace: Option<&'f Trace>) -> Frame<'f> {
@@ -147,7 +162,7 @@ impl<'r> Scope<'r> {
             }
         }
         observer.used(&Usage {
-            rule: RulePlace::of(self.shared.file, rule.line, rule.column),
+            rule: RulePlace::of(&rule.file, rule.line, rule.column),
             formula,
             value: value.as_ref(),
             item: self.item,
@@ -205,8 +220,14 @@ impl<'r> Scope<'r> {
         (value, events)
     }
 
-    pub fn rule_place(&self, rule: &Rule) -> Place {
-        Place::in_file(self.shared.file, rule.line, rule.column)
+    /// The key an item is sorted or grouped by.
+    pub fn sort_key(&self, item: Option<&Item>, sort_as: SortAs) -> SortKey {
+        self.frame(None).sort_key(item, sort_as)
+    }
+
+    /// Nodes replaced by their text.
+    pub fn atomized(&self, value: &Value) -> Value {
+        value.atomize(&self.frame(None))
     }
 
     /// Where in the source the rules of this scope stand.
@@ -250,7 +271,7 @@ impl<'r> Scope<'r> {
 
     /// The formula's own place where it has one, else the rule's; always with the source path.
     fn or_rule(&self, place: Place, rule: &Rule) -> Place {
-        let mut place = if place.line == 0 { Place { path: place.path, ..self.rule_place(rule) } } else { place };
+        let mut place = if place.line == 0 { Place { path: place.path, ..rule.place() } } else { place };
         place.file.get_or_insert_with(|| self.shared.file.clone());
         place.path.get_or_insert_with(|| self.source_path());
         place
@@ -297,6 +318,14 @@ fn note(frame: &Frame<'_>, item: &Item) {
 
 impl Variables for Scope<'_> {
     fn get(&self, slot: usize) -> Result<Value, xpath::Failure> {
+        if let Some(fixed) = &self.fixed
+            && let Some(held) = (slot + fixed.len()).checked_sub(self.first_slot).and_then(|at| fixed.get(at))
+        {
+            if let Some(trace) = self.shared.traces.borrow().last() {
+                held.events.iter().flatten().for_each(|event| trace.push(event.clone()));
+            }
+            return held.value.clone();
+        }
         let local = slot.checked_sub(self.first_slot).and_then(|at| Some((at, self.lets.get(at)?)));
         match (local, self.parent) {
             (Some((at, rule)), _) => self.held(at, rule),

@@ -3,15 +3,16 @@
 use std::{cell::RefCell, sync::Arc};
 
 use super::{
-    Environment, Failure, Recording, RuleInfo, RulePlace,
-    compile::Compiler,
+    Environment, Failure, RuleInfo, RulePlace, SourceFile,
+    compile::{Compiled, Compiler},
     field_use::Touched,
+    observer::Recording,
     plan::{Block, Field, OutputName, OutputTable, Part, Rule},
     run::Writing,
     scope::{Answers, with_scope},
 };
 use crate::{
-    base::{Limits, Problems},
+    base::{Limits, Problem, Problems},
     content::Yaml,
     document::Document,
     xpath::{Host, Symbols, Value},
@@ -36,7 +37,27 @@ pub struct TemplateScope<'a> {
 #[derive(Debug)]
 pub(super) struct Assertion {
     pub that: Rule,
-    pub message: Arc<str>,
+    pub message: Rule,
+    /// Whether the document is made all the same.
+    pub is_warning: bool,
+}
+
+/// What belongs to an output tree besides it.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub lets: Option<&'a Yaml>,
+    pub assertions: &'a [&'a Yaml],
+    /// Without it there is no document.
+    pub condition: Option<&'a Yaml>,
+}
+
+/// What a template made.
+#[derive(Debug)]
+pub struct Made {
+    /// The output document.
+    pub document: Document,
+    /// Assertions of severity `warning` that do not hold.
+    pub warnings: Vec<Problem>,
 }
 
 /// A compiled output tree; run it as often as needed, from any thread.
@@ -51,6 +72,8 @@ pub struct Template {
     pub(super) rules: Vec<RuleInfo>,
     /// What of the source is read, and what of the target is filled.
     pub(super) touched: (Touched, Touched),
+    /// The fragments of other files that are used.
+    pub(super) shared: Vec<(String, SourceFile)>,
 }
 
 impl Template {
@@ -63,12 +86,12 @@ impl Template {
         scope: &TemplateScope<'_>,
         problems: &RefCell<Problems>,
     ) -> Self {
-        Self::compile_asserting(lets, &[], output, file, scope, problems)
+        let rules = Rules { lets, assertions: &[], condition: None };
+        Self::compile_with(&rules, output, file, scope, problems)
     }
 
-    pub(super) fn compile_asserting(
-        lets: Option<&Yaml>,
-        assertions: &[&Yaml],
+    pub(super) fn compile_with(
+        rules: &Rules<'_>,
         output: &Yaml,
         file: &Arc<str>,
         scope: &TemplateScope<'_>,
@@ -76,15 +99,44 @@ impl Template {
     ) -> Self {
         let mut compiler = Compiler::new(file, *scope, problems);
         let root_type = compiler.root_type();
-        let lets = lets.map(|lets| compiler.lets(lets, &root_type)).unwrap_or_default();
-        let assertions = assertions.iter().filter_map(|assertion| compiler.assertion(assertion, &root_type)).collect();
+        let lets = rules.lets.map(|lets| compiler.lets(lets, &root_type)).unwrap_or_default();
+        let assertions = rules.assertions.iter();
+        let assertions = assertions.filter_map(|assertion| compiler.assertion(assertion, &root_type)).collect();
+        let condition = rules.condition.and_then(|condition| compiler.rule(condition, &root_type));
         let mut root = compiler.root(output);
         root.lets.splice(0..0, lets);
         root.first_slot = scope.given.len();
+        root.condition = condition;
         let touched = compiler.touched();
-        let (symbols, names, rules) = compiler.finish();
+        let Compiled { symbols, names, rules, shared } = compiler.finish();
         let table = OutputTable::new(&names);
-        Self { file: file.clone(), symbols, names, table, root, assertions, rules, touched }
+        Self { file: file.clone(), symbols, names, table, root, assertions, rules, touched, shared }
+    }
+
+    /// A template that makes nothing and knows the rules of others.
+    pub(super) fn standing_for<'t>(file: &Arc<str>, others: impl Iterator<Item = &'t Self>) -> Self {
+        let mut rules: Vec<RuleInfo> = Vec::new();
+        let mut touched = <(Touched, Touched)>::default();
+        for (at, other) in others.enumerate() {
+            rules.extend(other.rules.iter().cloned());
+            touched.0.add(&other.touched.0);
+            if at == 0 {
+                touched.1.add(&other.touched.1);
+            }
+        }
+        rules.sort_by(|a, b| a.place.cmp(&b.place));
+        rules.dedup_by(|a, b| a.place == b.place);
+        Self {
+            file: file.clone(),
+            symbols: Symbols::default(),
+            names: Vec::new(),
+            table: OutputTable::new(&[]),
+            root: Block::at(file, 1, 1),
+            assertions: Vec::new(),
+            rules,
+            touched,
+            shared: Vec::new(),
+        }
     }
 
     /// The file it is from.
@@ -103,9 +155,8 @@ impl Template {
         given: &[Value],
         host: &dyn Host,
         limits: &Limits,
-        recording: Recording<'_>,
     ) -> Result<Document, Failure> {
-        Writing::run(self, input, given, host, limits, recording)
+        Writing::run(self, input, given, host, limits, Recording::default()).map(|made| made.document)
     }
 
     /// The rule that makes a field, by the field's path in the output; without one of its own, the block around it.
@@ -117,8 +168,7 @@ impl Template {
             .map(|step| step.split('[').next().unwrap_or_default())
             .map(|step| step.rsplit(':').next().unwrap_or_default())
             .collect();
-        let (line, column) = rule_below(self, &self.root, &steps).unwrap_or((self.root.line, self.root.column));
-        RulePlace::of(&self.file, line, column)
+        rule_below(self, &self.root, &steps).unwrap_or_else(|| of_block(&self.root))
     }
 
     /// Every formula and literal of the file, in file order, each once.
@@ -128,31 +178,39 @@ impl Template {
     }
 }
 
+fn of_rule(rule: &Rule) -> RulePlace {
+    RulePlace::of(&rule.file, rule.line, rule.column)
+}
+
+fn of_block(block: &Block) -> RulePlace {
+    RulePlace::of(&block.file, block.line, block.column)
+}
+
 /// The rule a path leads to below a block: the deepest one found.
-fn rule_below(template: &Template, block: &Block, steps: &[&str]) -> Option<(u32, u32)> {
+fn rule_below(template: &Template, block: &Block, steps: &[&str]) -> Option<RulePlace> {
     let (step, deeper) = steps.split_first()?;
-    let place = |rule: &Rule| (rule.line, rule.column);
     if let Some(attribute) = step.strip_prefix('@') {
         let named = |field: &&Field| &*template.names[field.name].name.local == attribute;
-        return block.attributes.iter().find(named).map(|field| place(&field.rule));
+        return block.attributes.iter().find(named).map(|field| of_rule(&field.rule));
     }
     let named = |part: &&Part| part.name().is_some_and(|name| &*template.names[name].name.local == *step);
     let found = block.parts.iter().filter(named).find_map(|part| rule_in(template, part, deeper));
     let copied =
-        || block.parts.iter().find_map(|part| if let Part::Copy(rule) = part { Some(place(rule)) } else { None });
-    found.or_else(copied)
+        || block.parts.iter().find_map(|part| if let Part::Copy(rule) = part { Some(of_rule(rule)) } else { None });
+    found.or_else(copied).or_else(|| block.merge.as_ref().map(|merge| of_rule(&merge.from)))
 }
 
-fn rule_in(template: &Template, part: &Part, deeper: &[&str]) -> Option<(u32, u32)> {
+fn rule_in(template: &Template, part: &Part, deeper: &[&str]) -> Option<RulePlace> {
     match part {
-        Part::Field(field) => Some((field.rule.line, field.rule.column)),
+        Part::Field(field) => Some(of_rule(&field.rule)),
         Part::Block { block, .. } => {
-            let own = block.text.as_ref().map_or((block.line, block.column), |text| (text.rule.line, text.rule.column));
+            let own = block.texts.first().map_or_else(|| of_block(block), |text| of_rule(&text.rule));
             rule_below(template, block, deeper).or(Some(own))
         }
         Part::Choice { branches, .. } => {
             branches.iter().flat_map(|branch| &branch.parts).find_map(|part| rule_in(template, part, deeper))
         }
+        Part::Branch { part, .. } => rule_in(template, part, deeper),
         Part::Copy(_) => None,
     }
 }
@@ -182,7 +240,7 @@ impl Questions {
         let root_type = compiler.root_type();
         let lets = lets.map(|lets| compiler.lets(lets, &root_type)).unwrap_or_default();
         let rules = questions.into_iter().filter_map(|question| compiler.rule(question, &root_type)).collect();
-        let (symbols, ..) = compiler.finish();
+        let Compiled { symbols, .. } = compiler.finish();
         Self { file: file.clone(), symbols, first_slot: scope.given.len(), lets, rules }
     }
 

@@ -1,5 +1,8 @@
 //! Mappings as a whole: what they make, what they refuse, and where they say it is wrong.
 
+mod language;
+mod merge;
+
 use std::{fs, path::Path, sync::Arc};
 
 use super::{Context, Environment, Evaluations, Expectation, Explanation, Failure, Mapping, Recording, compare, judge};
@@ -48,7 +51,12 @@ fn model(text: &str) -> Model {
 fn compile(body: &str) -> Result<Mapping, Vec<String>> {
     let (source, target) = (model(SOURCE), model(TARGET));
     let tables = ["department".to_owned()];
-    let environment = Environment { source: Some(&source), target: Some(&target), code_tables: Some(&tables) };
+    let environment = Environment {
+        source: Some(&source),
+        target: Some(&target),
+        code_tables: Some(&tables),
+        ..Environment::default()
+    };
     Mapping::compile(&format!("{HEAD}{body}"), &"m.yaml".into(), &environment)
         .map_err(|problems| problems.0.iter().map(ToString::to_string).collect())
 }
@@ -147,12 +155,11 @@ fn every_problem_of_a_bad_mapping_is_reported_where_it_stands() {
             ],
         ),
         (
-            "output:\n  doc:\n    row:\n      $eech: =Order/Line\n      $merge: =Item\n      item: =Itm\n      sum: abc\n      '@no': 1\n    head: {code: =Order/Number, dept: =(, '@versoin': 1}\n",
+            "output:\n  doc:\n    row:\n      $eech: =Order/Line\n      item: =Itm\n      sum: abc\n      '@no': 1\n    head: {code: =Order/Number, dept: =(, '@versoin': 1}\n",
             &[
                 "m.yaml:8:7 (output.doc.row.$eech): error XD-M002: there is no instruction `$eech` (did you mean `$each`?)",
-                "m.yaml:9:7 (output.doc.row.$merge): error XD-M003: `$merge` is not supported yet",
-                "m.yaml:11:12 (output.doc.row.sum): error XD-M007: `abc` does not fit the target: it is not a decimal number",
-                "m.yaml:13:",
+                "m.yaml:10:12 (output.doc.row.sum): error XD-M007: `abc` does not fit the target: it is not a decimal number",
+                "m.yaml:12:",
                 "error XD-X001: ",
                 "(output.doc.head.@versoin): error XD-M001: the target has no `@versoin` here (did you mean `@version`?)",
             ],
@@ -400,8 +407,8 @@ fn run_case(root: &Path, case: &Path) -> Result<(), String> {
     let file: Arc<str> = format!("mappings/{}.yaml", context.mapping).into();
     let text = load(&root.join(&*file));
     let ends = Mapping::ends(&text, &file).map_err(|e| e.to_string())?;
-    let (source, target) = (shipped_model(root, &ends.from), shipped_model(root, &ends.to));
-    let environment = Environment { source: source.as_ref(), target: target.as_ref(), code_tables: None };
+    let (source, target) = (shipped_model(root, &ends.from), shipped_model(root, &ends.to[0]));
+    let environment = Environment { source: source.as_ref(), target: target.as_ref(), ..Environment::default() };
     let mapping = Mapping::compile(&text, &file, &environment).map_err(|e| e.to_string())?;
     if let Some(warning) = mapping.warnings().first() {
         return Err(warning.to_string());
@@ -416,7 +423,7 @@ fn run_case(root: &Path, case: &Path) -> Result<(), String> {
     };
     let input = read_file("input", shipped_namespace(&ends.from)).ok_or("no input")?;
     let result = mapping.apply(&input, &context, &Limits::default(), None);
-    let expected = read_file("expected", shipped_namespace(&ends.to));
+    let expected = read_file("expected", shipped_namespace(&ends.to[0]));
     let differences = match &expected {
         Some(expected) => judge(&result, Expectation::Document(expected)),
         None => judge(&result, Expectation::Failure(&load(&case.join("problems.txt")))),

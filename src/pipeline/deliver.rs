@@ -184,7 +184,7 @@ impl Delivering {
 
     /// Puts the texts of the mappings used into the store, once for each version.
     async fn keep_mapping(&self, catalog: &Catalog, leased: &Leased, hash: &str) -> Result<(), StoreError> {
-        let Some(target) = catalog.target(&leased.route, &leased.destination) else { return Ok(()) };
+        let Some(target) = catalog.target(&leased.route, &leased.destination, &leased.document) else { return Ok(()) };
         let is_kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).contains(hash);
         if is_kept || target.mappings.is_empty() {
             return Ok(());
@@ -205,13 +205,26 @@ impl Delivering {
         leased: &Leased,
     ) -> Result<Result<Mapped, Hold>, StoreError> {
         let (catalog, system, limits) = (catalog.clone(), system.clone(), self.hub.limits.clone());
-        let (message, bytes, route) = (leased.message.clone(), leased.bytes.clone(), leased.route.clone());
+        let (message, bytes) = (leased.message.clone(), leased.bytes.clone());
+        let (route, document) = (leased.route.clone(), leased.document.clone());
         let xrefs = StoredXrefs { store: self.hub.store.clone(), runtime: tokio::runtime::Handle::current() };
         let run = tokio::task::spawn_blocking(move || {
-            map_message(&catalog, &message, &bytes, &route, &system, &xrefs, &limits)
+            map_message(&catalog, &message, &bytes, (&route, &document), &system, &xrefs, &limits)
         });
         let stop = match run.await {
-            Ok(Ok(mapped)) => return Ok(Ok(mapped)),
+            Ok(Ok(mapped)) => {
+                for warning in &mapped.warnings {
+                    let (delivery, code) = (&leased.id, warning.code.id);
+                    tracing::warn!(
+                        delivery,
+                        message_id = leased.message.id,
+                        code,
+                        "the mapping warns: {}",
+                        warning.text
+                    );
+                }
+                return Ok(Ok(mapped));
+            }
             Ok(Err(stop)) => stop,
             Err(_) => {
                 let text = "mapping this message failed in a way the program did not foresee";
@@ -226,6 +239,7 @@ impl Delivering {
                 Hold::Wait { key: WaitKey::Xref(key), reason: Reason::of("xref", &problem) }
             }
             Stop::MissingCode(problem) => park("code", &problem),
+            Stop::LeftOut(rule) => Hold::Filter { rule },
             Stop::Problem(cause, problem) => park(cause, &problem),
         }))
     }

@@ -6,7 +6,7 @@ use crate::{
     catalog::{Catalog, System, Target},
     document::Document,
     format::{WriteOptions, write},
-    mapping::{Explanation, Failure},
+    mapping::{Explanation, Failure, Recording},
     store::{MessageInfo, StoreError, XrefKey},
 };
 
@@ -21,6 +21,8 @@ pub struct Mapped {
     pub document_type: String,
     /// The digest of the mappings used.
     pub mapping_hash: String,
+    /// What the mappings' assertions warn of.
+    pub warnings: Vec<Problem>,
 }
 
 /// Why there are no bytes.
@@ -37,11 +39,13 @@ pub enum Stop {
     },
     /// A code table lacks a row: a person adds it.
     MissingCode(Problem),
+    /// The mapping makes no such document of this message; the rule's name.
+    LeftOut(String),
     /// The document cannot be mapped; with the cause it is parked for.
     Problem(&'static str, Problem),
 }
 
-/// Reads a stored message and maps it for a target system of a route: what a delivery would send.
+/// Reads a stored message and maps it for a target system of a route, with which document: what a delivery would send.
 ///
 /// # Errors
 /// See [`Stop`].
@@ -49,12 +53,12 @@ pub fn map_message(
     catalog: &Catalog,
     message: &MessageInfo,
     bytes: &[u8],
-    route: &str,
+    (route, document): (&str, &str),
     system: &System,
     xrefs: &dyn Xrefs,
     limits: &Limits,
 ) -> Result<Mapped, Stop> {
-    let read = Reading::of(catalog, message, bytes, route, system, limits)?;
+    let read = Reading::of(catalog, message, bytes, (route, document), system, limits)?;
     map(catalog, &read.facts, read.target, system, &read.decoded, xrefs, limits)
 }
 
@@ -65,12 +69,12 @@ pub fn explain_message(
     catalog: &Catalog,
     message: &MessageInfo,
     bytes: &[u8],
-    route: &str,
+    (route, document): (&str, &str),
     system: &System,
     xrefs: &dyn Xrefs,
     limits: &Limits,
 ) -> Option<Explanation> {
-    let read = Reading::of(catalog, message, bytes, route, system, limits).ok()?;
+    let read = Reading::of(catalog, message, bytes, (route, document), system, limits).ok()?;
     let host = RunHost::new(catalog, &read.facts, system, xrefs);
     let (last, before) = read.target.mappings.split_last()?;
     let mut current = std::borrow::Cow::Borrowed(&read.decoded.document);
@@ -94,7 +98,7 @@ impl<'a> Reading<'a> {
         catalog: &'a Catalog,
         message: &MessageInfo,
         bytes: &[u8],
-        route: &str,
+        (route, document): (&str, &str),
         system: &System,
         limits: &Limits,
     ) -> Result<Self, Stop> {
@@ -104,7 +108,7 @@ impl<'a> Reading<'a> {
         };
         let decoded = decode(catalog, source, Received::of(message, bytes), limits)
             .map_err(|problem| Stop::Problem("unreadable", problem))?;
-        let Some(target) = catalog.target(route, &system.id) else {
+        let Some(target) = catalog.target(route, &system.id, document) else {
             return Err(gone(format!("route `{route}` does not lead to `{}` any more", system.id)));
         };
         let facts = Facts { date: decoded.date.clone(), ..Facts::of(message) };
@@ -143,8 +147,11 @@ fn run(
     limits: &Limits,
 ) -> Result<Mapped, Failure> {
     let mut current = std::borrow::Cow::Borrowed(document);
+    let mut warnings = Vec::new();
     for mapping in &target.mappings {
-        current = std::borrow::Cow::Owned(mapping.apply(&current, host, limits, None)?);
+        let made = mapping.make(&current, host, limits, Recording::default())?;
+        warnings.extend(made.warnings);
+        current = std::borrow::Cow::Owned(made.document);
     }
     if let Some(profile) = catalog.profile(&system.profile) {
         current = std::borrow::Cow::Owned(profile.wrap(&current, host, limits)?);
@@ -164,10 +171,14 @@ fn run(
         content_type: encoding.media_type(),
         document_type: target.document_type.clone(),
         mapping_hash: target.mapping_hash().to_string(),
+        warnings,
     })
 }
 
 fn stop(failure: &Failure, host: &RunHost<'_>, system: &System) -> Stop {
+    if let Failure::LeftOut { rule } = failure {
+        return Stop::LeftOut(rule.clone());
+    }
     let Failure::Missing { codes, xrefs } = failure else {
         let unknown = || Problem::new(code::POISON, "the mapping failed without a reason");
         return Stop::Problem("mapping", failure.problems().into_iter().next().unwrap_or_else(unknown));

@@ -180,7 +180,9 @@ fn decide(hub: &Hub, catalog: &Catalog, work: &Work) -> Result<Plan, (&'static s
                 id: hub.ids.next(IdKind::Delivery),
                 route: route.id.clone(),
                 destination: target.system.clone(),
-                lane: lane.clone(),
+                document: target.document.clone(),
+                // The documents of one message stay in order even where nothing else does.
+                lane: if lane.is_empty() && !target.document.is_empty() { message.id.clone() } else { lane.clone() },
                 blocks_when_parked: route.blocks_when_parked,
                 start: Start::Due { at: now },
                 output: None,

@@ -23,7 +23,7 @@ pub use simulator::{Health, ReplyValues, Requirement, SimulatedReply, SimulatedR
 use crate::{
     base::{Limits, Problem, Problems},
     document::{Builder, Document, NodeId},
-    mapping::{Failure, Recording, Template},
+    mapping::{Failure, Template},
     schema::Model,
     xpath::Host,
 };
@@ -167,7 +167,7 @@ impl Profile {
     /// When a formula of the envelope fails.
     pub fn wrap(&self, document: &Document, host: &dyn Host, limits: &Limits) -> Result<Document, Failure> {
         match &self.envelope {
-            Some(envelope) => envelope.apply(document, &[], host, limits, Recording::default()),
+            Some(envelope) => envelope.apply(document, &[], host, limits),
             None => Ok(document.clone()),
         }
     }

@@ -7,7 +7,7 @@ use crate::{
     base::{Limits, Problem, Problems},
     content::{Fields, Key, Yaml, parse},
     document::Document,
-    mapping::{Failure, Questions, Recording, Template, TemplateScope, default_namespace, namespaces},
+    mapping::{Failure, Questions, Template, TemplateScope, default_namespace, namespaces},
     xpath::{Host, Item},
 };
 
@@ -253,7 +253,7 @@ impl Simulator {
             Body::Text(body) => SimulatedReply::Text { status, content_type, body: body.clone() },
             Body::Template(template) => {
                 let given = [values.key, values.message, values.ledger].map(|text| Item::string(text).into());
-                let document = Box::new(template.apply(request, &given, host, limits, Recording::default())?);
+                let document = Box::new(template.apply(request, &given, host, limits)?);
                 SimulatedReply::Document { status, content_type, document }
             }
         })

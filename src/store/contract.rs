@@ -41,6 +41,7 @@ macro_rules! contract_tests {
             neighbours_of_a_message_that_keeps_killing_the_process_are_not_blamed,
             a_message_that_keeps_killing_the_process_is_flagged,
             a_plan_is_taken_once,
+            the_documents_of_a_message_are_delivered_in_order_each_for_itself,
             a_lane_is_delivered_in_accept_order,
             lanes_of_other_keys_and_destinations_are_independent,
             a_lane_waits_for_earlier_messages_that_are_not_planned_yet,
@@ -104,6 +105,7 @@ fn delivery(name: &str, lane: &str) -> NewDelivery {
         id: format!("dlv_{name}"),
         route: "orders".into(),
         destination: "u8-south".into(),
+        document: String::new(),
         lane: lane.into(),
         blocks_when_parked: true,
         start: Start::Due { at: NOW },
@@ -292,6 +294,22 @@ pub async fn a_message_that_keeps_killing_the_process_is_flagged(place: &impl Pl
     }
     let store = place.open().await;
     assert!(store.begin_transform(NOW, 10).await.expect("work")[0].exhausted);
+}
+
+pub async fn the_documents_of_a_message_are_delivered_in_order_each_for_itself(place: &impl Place) {
+    let store = place.open().await;
+    let id = accepted(&*store, "a").await;
+    let document = |name: &str| NewDelivery { document: name.into(), ..delivery(name, "SO-1") };
+    store.plan(&id, plan_of(vec![document("order"), document("receipt")]), NOW).await.expect("planned");
+    let leased = store.lease(None, NOW, 10).await.expect("leased");
+    assert_eq!(leased.iter().map(|one| one.document.as_str()).collect::<Vec<_>>(), ["order"]);
+    deliver(&*store, "order").await;
+    let leased = store.lease(None, NOW, 10).await.expect("leased");
+    assert_eq!(leased.iter().map(|one| one.document.as_str()).collect::<Vec<_>>(), ["receipt"]);
+    store.hold("dlv_receipt", Hold::Filter { rule: "no deposit".into() }, NOW).await.expect("held");
+    let view = store.message(&id).await.expect("read").expect("there");
+    let states: Vec<_> = view.deliveries.iter().map(|one| (one.document.as_str(), one.state)).collect();
+    assert_eq!(states, [("order", DeliveryState::Delivered), ("receipt", DeliveryState::Filtered)]);
 }
 
 pub async fn a_plan_is_taken_once(place: &impl Place) {

@@ -57,6 +57,8 @@ pub struct NewDelivery {
     pub route: String,
     /// The destination system.
     pub destination: String,
+    /// Which document of a mapping that makes several; empty for the only one.
+    pub document: String,
     /// The lane within route and destination; empty means unordered.
     pub lane: String,
     /// Whether this delivery holds up its lane while parked.
@@ -166,6 +168,8 @@ pub struct Leased {
     pub route: String,
     /// The destination system.
     pub destination: String,
+    /// Which document of a mapping that makes several; empty for the only one.
+    pub document: String,
     /// The lane; empty means unordered.
     pub lane: String,
     /// All attempts so far.
@@ -326,6 +330,8 @@ pub struct DeliveryView {
     pub route: String,
     /// The destination system.
     pub destination: String,
+    /// Which document of a mapping that makes several; empty for the only one.
+    pub document: String,
     /// The lane; empty means unordered.
     pub lane: String,
     /// Where it stands.

@@ -36,6 +36,7 @@ mod parser;
 mod path;
 mod scope;
 mod signature;
+mod sort_key;
 mod static_type;
 mod temporal;
 mod temporal_text;
@@ -52,6 +53,7 @@ pub use frame::{Budget, CodeAnswer, Frame, Host, Markup, Trace, TraceEvent, Vari
 pub use function::{Function, functions, is_reserved};
 pub use item::{BinaryKind, Derived, Item, Qualified, is_numeric, string_of};
 pub use scope::{Binding, Scope, SourceModel, Symbols, TypeRef};
+pub use sort_key::{SortAs, SortKey};
 pub use static_type::{Class, Constant, ItemType, Least, Most, Occurs, Spot, StaticType, TextType};
 pub use temporal::{Date, DateTime, Duration, DurationKind, Gregorian, GregorianKind, Time};
 pub use value::Value;

@@ -25,7 +25,7 @@ use crate::{
     },
     document::Document,
     format::{Layout, ReadOptions, Syntax, WriteOptions, read, write},
-    mapping::{Context, Difference, Expectation, Explanation, Failure, Recording, UsedRules, judge},
+    mapping::{Context, Difference, Expectation, Explanation, Failure, Mapping, Recording, UsedRules, judge},
 };
 
 /// A case as found on disk.
@@ -161,28 +161,60 @@ impl Runs<'_> {
         let bytes = fs::read(&file).map_err(|error| one(format!("{}: {error}", file.display())))?;
         let document = input(self.catalog, mapping, &bytes, self.limits)
             .map_err(|problem| one(in_file(problem, &file).to_string()))?;
+        if mapping.documents().is_empty() {
+            return self.judged(case, mapping, (context, &document), "expected");
+        }
+        let mut verdict = Verdict::Passed;
+        for mapping in mapping.documents() {
+            let stem = format!("expected.{}", mapping.document().map(|name| &**name).unwrap_or_default());
+            let one = self.judged(case, mapping, (context, &document), &stem)?;
+            verdict = match (verdict, one) {
+                (Verdict::Differs(mut all), Verdict::Differs(more)) => {
+                    all.extend(more);
+                    Verdict::Differs(all)
+                }
+                (Verdict::Passed, one) => one,
+                (verdict, _) => verdict,
+            };
+        }
+        Ok(verdict)
+    }
+
+    /// Runs one mapping, and judges it by the expectation of a stem: `expected`, or `expected.<document>`.
+    fn judged(
+        &self,
+        case: &Case,
+        mapping: &Mapping,
+        (context, document): (&Context, &Document),
+        stem: &str,
+    ) -> Result<Verdict, Vec<String>> {
         let used = UsedRules::default();
         let observer = self.used.is_some().then_some(&used as _);
-        let result = mapping.apply_recorded(&document, context, self.limits, Recording { explanation: None, observer });
+        let result = mapping.apply_recorded(document, context, self.limits, Recording { explanation: None, observer });
         if let Some(all) = self.used {
             all.lock().unwrap_or_else(PoisonError::into_inner).add(&used);
         }
         if self.update {
-            return update(&case.folder, &result).map(|()| Verdict::Updated);
+            return update(&case.folder, stem, &result).map(|()| Verdict::Updated);
         }
-        let differences = self.judge(&case.folder, &result)?;
+        let differences = self.judge(&case.folder, stem, &result)?;
         if differences.is_empty() {
             return Ok(Verdict::Passed);
         }
         // Only now, as it costs: which rule made what.
         let mut explanation = Explanation::default();
-        drop(mapping.apply(&document, context, self.limits, Some(&mut explanation)));
+        drop(mapping.apply(document, context, self.limits, Some(&mut explanation)));
         let blame = Blame { mapping, explanation: &explanation, failure: result.as_ref().err() };
         Ok(Verdict::Differs(blame.all(differences)))
     }
 
     /// In what a result differs from the expectation beside the case.
-    fn judge(&self, folder: &Path, result: &Result<Document, Failure>) -> Result<Vec<Difference>, Vec<String>> {
+    fn judge(
+        &self,
+        folder: &Path,
+        stem: &str,
+        result: &Result<Document, Failure>,
+    ) -> Result<Vec<Difference>, Vec<String>> {
         let one = |text: String| vec![text];
         let problems = folder.join("problems.txt");
         if problems.is_file() {
@@ -190,7 +222,10 @@ impl Runs<'_> {
                 fs::read_to_string(&problems).map_err(|error| one(format!("{}: {error}", problems.display())))?;
             return Ok(judge(result, Expectation::Failure(&text)));
         }
-        let Some(path) = either(folder, "expected") else {
+        let Some(path) = either(folder, stem) else {
+            if matches!(result, Err(Failure::LeftOut { .. })) {
+                return Ok(Vec::new());
+            }
             if let Err(failure) = result {
                 let lines = failure.lines();
                 return Err(lines
@@ -198,7 +233,7 @@ impl Runs<'_> {
                     .map(|line| format!("stopped, and there is no problems.txt: {line}"))
                     .collect());
             }
-            return Err(one("no expected.xml, expected.json or problems.txt; write one with --update".to_owned()));
+            return Err(one(format!("no {stem}.xml, {stem}.json or problems.txt; write one with --update")));
         };
         let bytes = fs::read(&path).map_err(|error| one(format!("{}: {error}", path.display())))?;
         let options = ReadOptions { limits: self.limits.clone(), ..ReadOptions::default() };
@@ -218,13 +253,16 @@ fn syntax_of(path: &Path) -> Syntax {
 }
 
 /// Writes what came out as the expectation, and removes the expectation of the other kind.
-fn update(folder: &Path, result: &Result<Document, Failure>) -> Result<(), Vec<String>> {
+fn update(folder: &Path, stem: &str, result: &Result<Document, Failure>) -> Result<(), Vec<String>> {
     let problems = folder.join("problems.txt");
-    let expected = either(folder, "expected");
+    let expected = either(folder, stem);
     let (path, bytes, stale) = match result {
+        Err(Failure::LeftOut { .. }) => {
+            return expected.map_or(Ok(()), |path| fs::remove_file(&path).map_err(|error| vec![error.to_string()]));
+        }
         Err(failure) => (problems, (failure.lines().join("\n") + "\n").into_bytes(), expected),
         Ok(document) => {
-            let path = expected.unwrap_or_else(|| folder.join("expected.xml"));
+            let path = expected.unwrap_or_else(|| folder.join(format!("{stem}.xml")));
             let options = WriteOptions { layout: Layout::Pretty, ..WriteOptions::default() };
             let mut bytes = write(document, syntax_of(&path), &options).map_err(|problem| vec![problem.to_string()])?;
             bytes.push(b'\n');

@@ -182,7 +182,8 @@ impl Run<'_> {
     }
 
     fn once(&self, output: &Output, xrefs: &KnownXrefs<'_>) -> Compared {
-        let (message, bytes, route) = (&self.view.message, &self.view.bytes, &self.delivery.route);
+        let (message, bytes) = (&self.view.message, &self.view.bytes);
+        let route = (self.delivery.route.as_str(), self.delivery.document.as_str());
         let Some(system) = self.catalog.system(&self.delivery.destination) else {
             return Compared::Incomparable(format!(
                 "system `{}` is not configured any more",
@@ -192,6 +193,7 @@ impl Run<'_> {
         let mapped = match map_message(self.catalog, message, bytes, route, system, xrefs, self.limits) {
             Ok(mapped) => mapped,
             Err(Stop::Store(error)) => return Compared::Failed(error),
+            Err(Stop::LeftOut(rule)) => return Compared::Incomparable(format!("left out now: {rule}")),
             Err(Stop::Problem("no-route" | "unreadable", problem)) => return Compared::Incomparable(problem.text),
             Err(Stop::MissingXref { problem, .. } | Stop::MissingCode(problem) | Stop::Problem(_, problem)) => {
                 return Compared::Differs(vec![stopped(&problem)]);
@@ -209,7 +211,7 @@ impl Run<'_> {
         if differences.is_empty() {
             return Compared::Rewritten;
         }
-        let last = self.catalog.target(route, &system.id).and_then(|target| target.mappings.last());
+        let last = self.catalog.target(route.0, &system.id, route.1).and_then(|target| target.mappings.last());
         let Some(mapping) = last else {
             let plain = differences.into_iter().map(|difference| Mismatch { difference, rule: None });
             return Compared::Differs(plain.collect());
@@ -267,7 +269,7 @@ impl Tally {
             Compared::Rewritten => self.rewritten += 1,
             Compared::Differs(mismatches) => {
                 self.differing += 1;
-                let target = catalog.target(&delivery.route, &delivery.destination);
+                let target = catalog.target(&delivery.route, &delivery.destination, &delivery.document);
                 let mapping = target.and_then(|target| target.mappings.last());
                 self.groups.add(mapping.map(|mapping| &**mapping), mismatches, id);
             }

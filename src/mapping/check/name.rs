@@ -43,7 +43,9 @@ impl Names<'_> {
             let prefix = format!("{}:", key.text);
             let named = |text: &str, is_key: bool| {
                 let is_formula = text.starts_with('=') && has_word(text, &prefix, false);
-                is_formula || (is_key && text.trim_start_matches('@').starts_with(&prefix))
+                // Paths of `except` are no formulas.
+                let is_path = || text.split('/').any(|step| step.trim_start_matches('@').starts_with(&prefix));
+                is_formula || (is_key && text.trim_start_matches('@').starts_with(&prefix)) || (!is_key && is_path())
             };
             let is_default = default.is_some_and(|default| default == key.text || Some(default) == value.text());
             if !is_default && !any_text(self.root, declared, &named) {

@@ -1,6 +1,6 @@
 //! Checks of the compiled plan: how many values, of what type, and conditions that are known beforehand.
 
-use std::{cell::RefCell, sync::Arc};
+use std::cell::RefCell;
 
 use super::fit::fit;
 use crate::{
@@ -15,8 +15,7 @@ use crate::{
 
 /// Checks everything a template makes.
 pub fn plan(template: &Template, environment: &Environment<'_>, problems: &RefCell<Problems>) {
-    let checks =
-        Checks { file: &template.file, names: &template.names, source: environment.source.map(Source), problems };
+    let checks = Checks { names: &template.names, source: environment.source.map(Source), problems };
     for assertion in &template.assertions {
         checks.condition(&assertion.that, "assert");
     }
@@ -24,7 +23,6 @@ pub fn plan(template: &Template, environment: &Environment<'_>, problems: &RefCe
 }
 
 struct Checks<'a> {
-    file: &'a Arc<str>,
     names: &'a [OutputName],
     source: Option<Source<'a>>,
     problems: &'a RefCell<Problems>,
@@ -44,7 +42,7 @@ impl Checks<'_> {
     }
 
     fn place(&self, rule: &Rule, path: &str) -> Place {
-        Place::in_file(self.file, rule.line, rule.column).with_path(path)
+        rule.place().with_path(path)
     }
 
     fn model(&self) -> Option<&dyn SourceModel> {
@@ -59,14 +57,18 @@ impl Checks<'_> {
             self.condition(condition, path);
         }
         for (at, attribute) in block.attributes.iter().enumerate() {
-            if block.attributes[..at].iter().any(|earlier| earlier.name == attribute.name) {
+            let twin = |earlier: &Field| earlier.name == attribute.name && earlier.only == attribute.only;
+            if block.attributes[..at].iter().any(twin) {
                 self.duplicate(attribute, path);
             }
             let name = format!("@{}", self.written(attribute.name));
             self.field(attribute, (&name, path), attribute.required);
         }
-        if let Some(text) = &block.text {
+        for text in &block.texts {
             self.field(text, ("#text", path), false);
+        }
+        for choice in &block.choices {
+            self.branches(choice.branches.iter().map(Option::as_ref), path);
         }
         for (at, part) in block.parts.iter().enumerate() {
             let required = block.required.iter().any(|(_, fillers)| fillers.as_slice() == [at]);
@@ -95,6 +97,7 @@ impl Checks<'_> {
                 self.block(block, &path);
             }
             Part::Copy(_) => {}
+            Part::Branch { part, .. } => self.part(part, path, required),
             Part::Choice { branches, .. } => {
                 let inside = format!("{path}.{name}");
                 self.branches(branches.iter().map(|branch| branch.when.as_ref()), &inside);

@@ -20,9 +20,14 @@ fn root() -> &'static Path {
 /// Everything that is said of a mapping, errors and warnings.
 fn problems(text: &str, file: &Arc<str>) -> Problems {
     let ends = Mapping::ends(text, file).unwrap_or_else(|problems| panic!("{problems}"));
-    let (source, target) = (shipped_model(root(), &ends.from), shipped_model(root(), &ends.to));
+    let (source, target) = (shipped_model(root(), &ends.from), shipped_model(root(), &ends.to[0]));
     let tables: Vec<String> = TABLES.iter().map(|table| (*table).to_owned()).collect();
-    let environment = Environment { source: source.as_ref(), target: target.as_ref(), code_tables: Some(&tables) };
+    let environment = Environment {
+        source: source.as_ref(),
+        target: target.as_ref(),
+        code_tables: Some(&tables),
+        ..Environment::default()
+    };
     match Mapping::compile(text, file, &environment) {
         Ok(mapping) => Problems(mapping.warnings().to_vec()),
         Err(problems) => problems,

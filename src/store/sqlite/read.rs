@@ -127,7 +127,7 @@ impl SqliteReader {
     /// Deliveries handed out, with message and output, in the order given.
     pub(super) async fn leased(&self, seqs: &[i64]) -> Result<Vec<Leased>, StoreError> {
         let sql = format!(
-            "SELECT {}, p.bytes, {OUTPUT_COLUMNS}, d.id AS delivery_id, d.position, d.route, d.destination, d.lane, \
+            "SELECT {}, p.bytes, {OUTPUT_COLUMNS}, d.id AS delivery_id, d.position, d.route, d.destination, d.document, d.lane, \
              d.attempts, d.tries, d.unknown_before FROM json_each(?1) j JOIN delivery d ON d.seq = j.value \
              JOIN message m ON m.seq = d.message JOIN payload p ON p.message = m.seq \
              LEFT JOIN output o ON o.delivery = d.seq ORDER BY j.key",

@@ -69,6 +69,11 @@ impl Entry<'_> {
     pub fn place(&self) -> Place {
         self.key.place(&self.file)
     }
+
+    /// Where the value stands.
+    pub fn value_place(&self) -> Place {
+        self.value.place(&self.file)
+    }
 }
 
 /// A parameter of a fragment: its name, and where its value stands.

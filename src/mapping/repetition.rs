@@ -35,7 +35,7 @@ impl Compiler<'_> {
             for (entry, what) in [(group, "groups"), (sort, "sorts")] {
                 let Some(entry) = entry else { continue };
                 let text = format!("`{}` {what} the items of `$each`, and there is none", entry.key.text);
-                self.report(Problem::new(code::WRONG_FORM, text).at(entry.place().with_path(path)));
+                self.report(Problem::new(code::WRONG_FORM, text).at(entry.value_place().with_path(path)));
             }
             return context.clone();
         };

@@ -244,7 +244,7 @@ fn what_an_instruction_does_not_take_is_refused_where_it_stands() {
     let cases = [
         (
             "output: {o: {$group-by: =a}}\n",
-            "m.yaml:3:14 (output.o): error XD-M006: `$group-by` groups the items of `$each`",
+            "m.yaml:3:25 (output.o): error XD-M006: `$group-by` groups the items of `$each`",
         ),
         ("output: {o: {$sort: =a}}\n", "`$sort` sorts the items of `$each`, and there is none"),
         ("output: {o: {x: =current-group()}}\n", "`current-group()` is only known in a block with `$group-by`"),

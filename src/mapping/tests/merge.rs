@@ -2,7 +2,7 @@
 
 use super::{apply, compile, context, failure, written, xml};
 use crate::{
-    base::Limits,
+    base::{Limits, Problems},
     format::Syntax,
     mapping::{Environment, Explanation, Mapping},
     schema::Model,
@@ -123,11 +123,15 @@ const TO: &str = r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targe
   </xs:sequence></xs:complexType></xs:element></xs:schema>"#;
 
 fn typed(block: &str) -> Mapping {
+    compiled(block).unwrap_or_else(|problems| panic!("{problems}\n{block}"))
+}
+
+fn compiled(block: &str) -> Result<Mapping, Problems> {
     let model = |text: &str| Model::load(&|_| Some(text.as_bytes().to_vec()), "x.xsd").expect("a good schema");
     let (source, target) = (model(FROM), model(TO));
     let environment = Environment { source: Some(&source), target: Some(&target), ..Environment::default() };
     let text = format!("from: a\nto: b\nnamespaces: {{s: 'urn:s'}}\ndefault-namespace: s\noutput: {{o: {block}}}\n");
-    Mapping::compile(&text, &"m.yaml".into(), &environment).unwrap_or_else(|problems| panic!("{problems}\n{block}"))
+    Mapping::compile(&text, &"m.yaml".into(), &environment)
 }
 
 const INPUT: &str = "<a xmlns='urn:s'><n>1.50</n><m>xyz</m><b><q>2</q><p>P</p></b></a>";
@@ -146,10 +150,11 @@ fn the_targets_order_types_and_arrays_hold_at_every_depth() {
 
 #[test]
 fn a_merge_fills_what_the_target_requires_and_its_values_are_checked() {
-    let mapping = typed("{$merge: {from: =a, except: [m]}, k: K}");
-    let shown: Vec<String> = mapping.warnings().iter().map(ToString::to_string).collect();
-    assert!(shown[0].contains("warning XD-M004: no rule fills `m`"), "{shown:?}");
-    let failure = mapping.apply(&xml(INPUT), &context(), &Limits::default(), None).expect_err("m is required");
+    let problems = compiled("{$merge: {from: =a, except: [m]}, k: K}").expect_err("m is required").to_string();
+    assert!(problems.contains("error XD-M004: no rule fills `m`"), "{problems}");
+    let without = INPUT.replace("<m>xyz</m>", "");
+    let failure =
+        typed("{$merge: =a, k: K}").apply(&xml(&without), &context(), &Limits::default(), None).expect_err("no m");
     assert!(failure.to_string().contains("error XD-M020: `/o/m` is required"), "{failure}");
     let long = INPUT.replace("xyz", "SECRET");
     let failure =

@@ -277,7 +277,11 @@ impl Writing<'_> {
                 return Err(problem.hint("choose one (`[1]`), or make a block with `$each`").into());
             }
         };
-        let Some(tree) = scope.shared.documents.get(usize::from(document)) else { return Ok(Some(None)) };
+        let Some(tree) = scope.shared.documents.get(usize::from(document)) else {
+            let text = "`$merge` takes a node of the source, and its formula made one".to_owned();
+            let problem = self.wrong(scope, &merge.from, code::MISPLACED_COPY, text);
+            return Err(problem.hint("insert it with `$copy`").into());
+        };
         let own = tree.qname(node).or_else(|| tree.qname(tree.root_element()?));
         let from = own.map(|name| name.namespace.clone()).unwrap_or_default();
         let to = self.path.last().map(|(name, _)| self.template.names[*name].name.namespace.clone());

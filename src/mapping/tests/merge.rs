@@ -71,6 +71,8 @@ fn one_node_is_merged() {
         made("output: {o: {$merge: =a/b}}\n", "<a><b/><b/></a>").contains("error XD-M021: `$merge` takes one node")
     );
     assert!(made("output: {o: {$merge: ='x'}}\n", "<a/>").contains("error XD-M026: `$merge` takes a node"));
+    let made = made("output: {o: {$merge: =json-to-xml(a)/*}}\n", "<a>[1]</a>");
+    assert!(made.contains("error XD-M026: `$merge` takes a node of the source, and its formula made one"), "{made}");
 }
 
 /// The target of the tests, with names of the source: rows after heads.

@@ -3,6 +3,7 @@
 mod acts;
 mod bad_messages;
 mod check_command;
+mod cookbook;
 mod crash;
 mod demo_command;
 mod envelopes;
@@ -23,6 +24,7 @@ mod split_command;
 mod support;
 mod test_command;
 mod transport_amqp;
+mod tutorial;
 mod two_stores;
 mod waiting;
 

@@ -18,9 +18,9 @@ fn docs(path: &str) -> PathBuf {
 
 /// The pages by file name, in order: name and text.
 fn pages() -> Vec<(String, String)> {
-    let files = fs::read_dir(docs("cookbook")).unwrap().map(|entry| entry.unwrap().path());
-    let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
-    let mut pages: Vec<_> = files.map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect();
+    let files = fs::read_dir(docs("cookbook")).expect("a folder").map(|entry| entry.expect("a page").path());
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut pages: Vec<_> = files.map(|path| (name(&path), fs::read_to_string(&path).expect("text"))).collect();
     pages.retain(|(name, _)| name != "README.md");
     pages.sort();
     pages
@@ -84,8 +84,8 @@ fn every_recipe_gives_the_output_its_page_shows() {
 
 #[test]
 fn every_recipe_is_listed_under_its_title() {
-    let summary = fs::read_to_string(docs("SUMMARY.md")).unwrap();
-    let contents = fs::read_to_string(docs("cookbook/README.md")).unwrap();
+    let summary = fs::read_to_string(docs("SUMMARY.md")).expect("text");
+    let contents = fs::read_to_string(docs("cookbook/README.md")).expect("text");
     for (name, page) in pages() {
         let title = page.lines().next().and_then(|line| line.strip_prefix("# ")).unwrap_or_default();
         let question = page.lines().nth(2).unwrap_or_default();

@@ -50,6 +50,9 @@ impl fmt::Display for QName {
     }
 }
 
+/// Room made for names at once: most documents have fewer of a namespace.
+const USUAL_NAMES: usize = 48;
+
 /// Interns names, and remembers the prefix each namespace was first seen with (for writers and messages only).
 #[derive(Clone, Debug, Default)]
 pub struct NameTable {
@@ -71,8 +74,15 @@ impl NameTable {
         };
         let local: Arc<str> = local.into();
         let name = Name(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
+        if self.names.is_empty() {
+            self.names.reserve(USUAL_NAMES);
+        }
         self.names.push(QName { namespace: namespace.clone(), local: local.clone() });
-        self.index.entry(namespace).or_default().insert(local, name);
+        let in_namespace = self.index.entry(namespace).or_default();
+        if in_namespace.is_empty() {
+            in_namespace.reserve(USUAL_NAMES);
+        }
+        in_namespace.insert(local, name);
         name
     }
 

@@ -1,5 +1,7 @@
 //! Evaluation of the compiled form.
 
+use smallvec::SmallVec;
+
 use super::{
     Failure, Frame, Item, Value,
     ast::{Arithmetic, Comparison, NodeComparison, Occurrence, SetOperation, Span},
@@ -265,7 +267,7 @@ impl Run<'_> {
     fn called(&mut self, op: &Op, focus: Focus<'_>) -> Evaluated<Value> {
         let OpKind::Call { function, arguments, conversions, prepared } = &op.kind else { return Ok(Value::Empty) };
         let at = |failure: Failure| (failure, op.span.start);
-        let mut values = Vec::with_capacity(arguments.len());
+        let mut values: SmallVec<[Value; 3]> = SmallVec::with_capacity(arguments.len());
         for (index, argument) in arguments.iter().enumerate() {
             let value = self.eval(argument, focus)?;
             values.push(match conversions.get(index) {

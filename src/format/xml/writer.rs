@@ -368,7 +368,7 @@ impl Writing<'_, '_> {
             let written = if prefix.is_empty() {
                 Cow::Borrowed(&*qname.local)
             } else {
-                Cow::Owned(format!("{prefix}:{}", qname.local))
+                Cow::Owned([prefix, ":", &qname.local].concat())
             };
             self.out.verbatim(&written)?;
             *known = Some(written);

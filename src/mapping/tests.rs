@@ -1,5 +1,6 @@
 //! Mappings as a whole: what they make, what they refuse, and where they say it is wrong.
 
+mod hostile;
 mod language;
 mod merge;
 

@@ -75,8 +75,10 @@ impl Failure {
                     .at((**place).clone())
                     .hint("it continues by itself once the cross reference is known")
             }
-            Self::Budget => Problem::new(code::BUDGET, "the evaluation took more steps than one message may take")
-                .hint("look for a loop over the whole document inside another one"),
+            Self::Budget => {
+                Problem::new(code::BUDGET, "the evaluation took more steps, or made more text, than one message may")
+                    .hint("look for a loop over the whole document inside another one")
+            }
         }
     }
 }

@@ -110,13 +110,20 @@ impl<F: Fn(usize) -> Result<Value, Failure>> Variables for F {
 /// The steps an evaluation may still take; shared by all formulas of one run. Memory counts too: items of a sequence and
 /// text that is made cost steps.
 #[derive(Debug)]
-pub struct Budget(Cell<u64>);
+pub struct Budget {
+    steps: Cell<u64>,
+    /// Bytes of items and text that may still be made; what is dropped again is not given back.
+    bytes: Cell<u64>,
+}
+
+/// Bytes of items and text one run may make. A large document needs a small part of it.
+const MAX_MADE_BYTES: u64 = 256 << 20;
 
 impl Budget {
     /// A budget of that many steps.
     #[must_use]
     pub fn new(steps: u64) -> Self {
-        Self(Cell::new(steps))
+        Self { steps: Cell::new(steps), bytes: Cell::new(MAX_MADE_BYTES) }
     }
 
     /// Takes steps.
@@ -124,25 +131,34 @@ impl Budget {
     /// # Errors
     /// [`Failure::Budget`] when there are not enough left.
     pub fn take(&self, steps: u64) -> Result<(), Failure> {
-        let rest = self.0.get().checked_sub(steps);
-        self.0.set(rest.unwrap_or_default());
+        let rest = self.steps.get().checked_sub(steps);
+        self.steps.set(rest.unwrap_or_default());
+        rest.map(|_| ()).ok_or(Failure::Budget)
+    }
+
+    /// Takes bytes of memory.
+    fn take_bytes(&self, bytes: u64) -> Result<(), Failure> {
+        let rest = self.bytes.get().checked_sub(bytes);
+        self.bytes.set(rest.unwrap_or_default());
         rest.map(|_| ()).ok_or(Failure::Budget)
     }
 
     /// Takes what some items in memory cost.
     pub(super) fn take_items(&self, items: usize) -> Result<(), Failure> {
+        self.take_bytes((items as u64).saturating_mul(size_of::<Item>() as u64))?;
         self.take((items as u64).saturating_mul(4))
     }
 
     /// Takes what some bytes of text in memory cost.
     pub(super) fn take_text(&self, bytes: usize) -> Result<(), Failure> {
+        self.take_bytes(bytes as u64)?;
         self.take(bytes as u64 / 16)
     }
 
     /// What is left.
     #[must_use]
     pub fn left(&self) -> u64 {
-        self.0.get()
+        self.steps.get()
     }
 }
 

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use serde::Serialize;
 
-use super::Failure;
+use super::{Failure, run::XSI};
 use crate::{
     base::Problems,
     content::{Fields, Key, Yaml, parse},
@@ -216,7 +216,12 @@ impl Comparing<'_> {
         let twin = |document: &Document, of: NodeId, name: Option<&QName>| {
             document.attributes(of).find(|attribute| document.qname(*attribute) == name)
         };
-        for attribute in document.attributes(expected) {
+        let null = |is: bool| is.then(|| "true".to_owned());
+        let (want, have) = (document.is_null(expected), other.is_null(actual));
+        if want != have {
+            self.note(format!("{path}/@nil"), null(want), null(have));
+        }
+        for attribute in document.attributes(expected).filter(|attribute| !is_nil(document, *attribute)) {
             let name = document.qname(attribute);
             let have = twin(other, actual, name).map(|attribute| other.own_text(attribute));
             let want = document.own_text(attribute);
@@ -225,7 +230,7 @@ impl Comparing<'_> {
                 self.note(step, Some(want.to_owned()), have.map(str::to_owned));
             }
         }
-        for attribute in other.attributes(actual) {
+        for attribute in other.attributes(actual).filter(|attribute| !is_nil(other, *attribute)) {
             let name = other.qname(attribute);
             if twin(document, expected, name).is_none() {
                 let step = format!("{path}/@{}", name.map(|name| &*name.local).unwrap_or_default());
@@ -238,6 +243,11 @@ impl Comparing<'_> {
         let path = if path.is_empty() { "/".to_owned() } else { path };
         self.differences.push(Difference { path, expected, actual });
     }
+}
+
+/// Whether an attribute is `xsi:nil`: what it says is the element's being null, which JSON says without it.
+fn is_nil(document: &Document, attribute: NodeId) -> bool {
+    document.qname(attribute).is_some_and(|name| &*name.namespace == XSI && &*name.local == "nil")
 }
 
 /// The child elements by name, in the order the names first appear.

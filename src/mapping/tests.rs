@@ -364,6 +364,22 @@ fn documents_are_compared_field_by_field() {
     assert_eq!(compare(&one, &one), []);
 }
 
+#[test]
+fn a_null_is_the_same_in_xml_and_json_and_not_the_same_as_empty() {
+    let json = read(br#"{"a":{"b":null}}"#, Syntax::Json, &ReadOptions::default()).expect("JSON").document;
+    let null = xml("<a xmlns:i='http://www.w3.org/2001/XMLSchema-instance'><b i:nil='1'/></a>");
+    let empty = xml("<a xmlns:i='http://www.w3.org/2001/XMLSchema-instance'><b i:nil='false'/></a>");
+    assert_eq!(compare(&json, &null), []);
+    assert_eq!(compare(&null, &json), []);
+    assert_eq!(compare(&empty, &xml("<a><b/></a>")), []);
+    let differences = compare(&json, &empty);
+    assert_eq!((differences.len(), differences[0].path.as_str()), (1, "/a/b/@nil"));
+    let body = "from: a\nto: b\noutput: {a: {$empty: nil, b: =none}}\n";
+    let mapping = Mapping::compile(body, &"m.yaml".into(), &Environment::default()).expect("a good mapping");
+    let made = mapping.apply(&empty, &context(), &Limits::default(), None).expect("mapped");
+    assert_eq!(compare(&json, &made), []);
+}
+
 pub(super) fn load(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -59,6 +59,7 @@ fn run(folder: &Path, block: &[&str]) -> usize {
 }
 
 #[test]
-fn the_tutorial_does_what_it_says() {
+fn the_tutorial_does_what_it_says_in_both_languages() {
     assert!(follow("docs/tutorial.md") >= 10);
+    assert!(follow("docs/zh/tutorial.md") >= 10);
 }

@@ -385,6 +385,7 @@ fn expressions_bind_and_choose() {
         ("for $for in 1 return $for", "1"),
         ("distinct-values(Order/Line/Item)", "A1 B2"),
         ("count(index-of((1, xs:double('NaN')), xs:double('NaN')))", "0"),
+        ("number([1])", "1"),
         ("$two + $two", "4"),
         ("'张三' || '李四'", "张三李四"),
     ]);

@@ -13,7 +13,7 @@ pub(super) const TABLE: &[Function] = &[
     Function {
         name: "number",
         arity: (0, 1),
-        signature: "number($value as item()? := .) as xs:double",
+        signature: "number($value as xs:anyAtomicType? := .) as xs:double",
         doc: "The value as a double; NaN when it is no number.",
         examples: &[("number('12')", "12"), ("number('x')", "NaN")],
         yields: Other,

@@ -22,9 +22,26 @@ const PER_DOCUMENT: u64 = 50;
 const SEED: u64 = 1;
 
 fn main() {
-    let work = || run(std::env::args().nth(1).and_then(|seed| seed.parse().ok()).unwrap_or(SEED));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let work = move || match arguments.first().map(|word| word.parse()) {
+        None => run(SEED),
+        Some(Ok(seed)) => run(seed),
+        Some(Err(_)) => ask(&arguments),
+    };
     let thread = std::thread::Builder::new().stack_size(1 << 30).spawn(work).expect("a thread");
     std::process::exit(i32::from(!thread.join().unwrap_or(false)));
+}
+
+/// Asks some formulas of one order.
+fn ask(formulas: &[String]) -> bool {
+    let text = sample::order(&mut fastrand::Rng::with_seed(SEED));
+    println!("{text}");
+    let (document, mut held) = (ours::document(&text), theirs::document(&text));
+    for formula in formulas {
+        let (our, their) = (ours::answer(formula, &document), theirs::answer(formula, &mut held));
+        println!("{formula}\n  ours    {our}\n  theirs  {their}");
+    }
+    true
 }
 
 fn run(seed: u64) -> bool {

@@ -44,13 +44,13 @@ pub fn answer(formula: &str, document: &Document) -> Answer {
         trace: None,
     };
     match formula.evaluate(&frame) {
-        Ok(value) => Answer::Value(value.items().iter().map(|item| found(item, document)).collect()),
-        Err(Failure::Error { w3c, .. }) => Answer::Error(w3c.to_owned()),
+        Ok(value) => Answer::Value(value.items().iter().map(|item| found(item, document, &frame)).collect()),
+        Err(Failure::Error { w3c, .. }) => Answer::Error(w3c.into_owned()),
         Err(other) => Answer::Error(other.to_string()),
     }
 }
 
-fn found(item: &Item, document: &Document) -> Found {
+fn found(item: &Item, document: &Document, frame: &Frame<'_>) -> Found {
     let kind = match item {
         Item::Node(_, node) => match document.kind(*node) {
             Kind::Document => "document-node()",
@@ -62,7 +62,12 @@ fn found(item: &Item, document: &Document) -> Found {
         },
         other => other.type_name(),
     };
-    let text = string_of(item, &[document]).into_owned();
+    // Doubles by value: how they are written is asked for with `string(…)`.
+    let text = match item {
+        Item::Double(value) => format!("{value:?}"),
+        Item::Float(value) => format!("{value:?}"),
+        other => string_of(other, frame).into_owned(),
+    };
     Found { kind: kind.to_owned(), text }
 }
 

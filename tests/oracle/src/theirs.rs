@@ -39,7 +39,11 @@ fn asked(formula: &str, held: &mut Held) -> Answer {
 
 fn found(item: &Item, documents: &Documents) -> Found {
     let xot = documents.xot();
-    let text = item.string_value(xot).unwrap_or_default();
+    let text = match item {
+        Item::Atomic(Atomic::Double(value)) => format!("{:?}", value.0),
+        Item::Atomic(Atomic::Float(value)) => format!("{:?}", value.0),
+        other => other.string_value(xot).unwrap_or_default(),
+    };
     let kind = match item {
         Item::Node(node) => match format!("{:?}", xot.value_type(*node)).as_str() {
             "Document" => "document-node()",
@@ -52,6 +56,8 @@ fn found(item: &Item, documents: &Documents) -> Found {
         }
         .to_owned(),
         Item::Atomic(atomic) => format!("xs:{}", type_of(atomic)),
+        Item::Function(_) if item.to_map().is_ok() => "map(*)".to_owned(),
+        Item::Function(_) if item.to_array().is_ok() => "array(*)".to_owned(),
         Item::Function(_) => "function(*)".to_owned(),
     };
     Found { kind, text }

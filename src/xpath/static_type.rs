@@ -166,6 +166,23 @@ impl Class {
         matches!(self, Self::Date | Self::Time | Self::DateTime | Self::Duration)
     }
 
+    /// The name of its type.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Untyped => "xs:untypedAtomic",
+            Self::String => "xs:string",
+            Self::Boolean => "xs:boolean",
+            Self::Integer => "xs:integer",
+            Self::Decimal => "xs:decimal",
+            Self::Double => "xs:double",
+            Self::Date => "xs:date",
+            Self::Time => "xs:time",
+            Self::DateTime => "xs:dateTime",
+            Self::Duration => "xs:duration",
+        }
+    }
+
     /// What a value is, for messages: `a number`.
     #[must_use]
     pub fn noun(self) -> &'static str {
@@ -485,5 +502,34 @@ impl StaticType {
         let first = spots.next()?;
         (self.items.len() == spots.count() + 1)
             .then(|| (true, format!("every document of the source type has `{first}`")))
+    }
+}
+
+/// `item()`, `/Order/Line`, `xs:string`, `'text'`, `3`.
+impl fmt::Display for ItemType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("item()"),
+            Self::Node(spot) if spot.kind() == Kind::Document => f.write_str("/"),
+            Self::Node(spot) => spot.fmt(f),
+            Self::Atomic(class) => f.write_str(class.name()),
+            Self::Constant(Constant { class: Class::String, text, .. }) => write!(f, "'{text}'"),
+            Self::Constant(Constant { text, .. }) => f.write_str(text),
+        }
+    }
+}
+
+/// The alternatives and the sign of how many there are: `(/Order/Rate | 1)`, `xs:string*`.
+impl fmt::Display for StaticType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.items.as_slice() {
+            [] => return f.write_str("empty-sequence()"),
+            [only] => only.fmt(f)?,
+            several => {
+                let shown: Vec<String> = several.iter().map(ToString::to_string).collect();
+                write!(f, "({})", shown.join(" | "))?;
+            }
+        }
+        self.occurs.fmt(f)
     }
 }

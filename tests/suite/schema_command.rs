@@ -58,6 +58,7 @@ fn what_the_compiler_refuses_the_schema_marks() {
         ("/output/doc", "$sort", json!({"by": "=a", "order": "up"})),
         ("/output/doc", "$choose", json!([{"when": "=a"}])),
         ("", "assert", json!([{"that": "=a"}])),
+        ("", "documents", json!({"one": {"to": "c/d", "output": {"x": 1}}})),
     ] {
         let mut wrong = base.clone();
         wrong.pointer_mut(pointer).expect("a block")[key] = value;
@@ -131,6 +132,20 @@ fn misfits(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<Strin
                 let tried = rule.as_array().expect("a list").iter().map(|rule| misfits(root, rule, value, path));
                 let fewest = tried.min_by_key(Vec::len).unwrap_or_default();
                 found.extend(fewest);
+            }
+            "oneOf" => {
+                let tried: Vec<_> =
+                    rule.as_array().expect("a list").iter().map(|rule| misfits(root, rule, value, path)).collect();
+                match tried.iter().filter(|misfits| misfits.is_empty()).count() {
+                    1 => (),
+                    0 => found.extend(tried.into_iter().min_by_key(Vec::len).unwrap_or_default()),
+                    several => found.push(format!("{path}: fits {several} of one")),
+                }
+            }
+            "propertyNames" => {
+                for name in value.as_object().into_iter().flat_map(Map::keys) {
+                    found.extend(misfits(root, rule, &json!(name), &format!("{path}/{name}")));
+                }
             }
             "additionalProperties" => {
                 for (name, inner) in value.as_object().into_iter().flatten() {

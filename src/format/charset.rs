@@ -85,15 +85,18 @@ impl Charset {
         self == Self::UTF_8 || self.is_utf_16()
     }
 
-    /// Whether a character has a form in this charset.
+    /// Whether a character has a form in this charset that is read as the same character. GB18030 still writes some private
+    /// characters (U+E78D …) with the bytes that have meant standard ones since its edition of 2022.
     pub(super) fn has(self, character: char) -> bool {
         if character.is_ascii() || self.is_universal() {
             return true;
         }
         let (mut utf_8, mut out) = ([0; 4], [0; 16]);
         let text = character.encode_utf8(&mut utf_8);
-        let (result, ..) = self.encoding().new_encoder().encode_from_utf8_without_replacement(text, &mut out, true);
-        result == EncoderResult::InputEmpty
+        let encoded = self.encoding().new_encoder().encode_from_utf8_without_replacement(text, &mut out, true);
+        let (EncoderResult::InputEmpty, _, written) = encoded else { return false };
+        let bytes = &out[..written];
+        self.encoding().decode_without_bom_handling_and_without_replacement(bytes).as_deref() == Some(&*text)
     }
 
     /// How many bytes a character takes in a charset other than UTF-8 and UTF-16; of one it lacks, 1.

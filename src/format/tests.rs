@@ -717,6 +717,18 @@ fn what_is_written_again_declares_its_namespaces_in_the_same_order() {
 }
 
 #[test]
+fn a_character_whose_bytes_would_be_read_as_another_is_a_reference() {
+    let document = xml("<a>\u{E78D}客</a>").expect("well-formed");
+    let gb = WriteOptions { charset: Charset::GB18030, ..WriteOptions::default() };
+    let problem = write(&document, Syntax::Xml, &gb).expect_err("not the same character");
+    assert!(problem.text.contains("U+E78D has no form in GB18030"), "{problem}");
+    let referring = WriteOptions { unmappable: Unmappable::Reference, ..gb };
+    let bytes = write(&document, Syntax::Xml, &referring).expect("a reference");
+    let again = read(&bytes, Syntax::Xml, &ReadOptions::default()).expect("readable").document;
+    assert_eq!(outline(&again), outline(&document));
+}
+
+#[test]
 fn a_charset_can_be_agreed_and_then_nobody_may_say_another() {
     let agreed = |bytes: &[u8], charset| {
         let options = ReadOptions { agreed_charset: Some(Charset::GBK), charset, ..ReadOptions::default() };

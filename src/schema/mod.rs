@@ -10,9 +10,11 @@ mod declaration;
 mod model;
 mod pattern;
 mod simple;
+mod violation;
 mod xsd;
 
 pub use code::CODES;
 pub use model::{Attribute, Child, Model, Type, TypeId};
 pub use pattern::Pattern;
 pub use simple::{Simple, SimpleKind};
+pub use violation::{Validator, Violation};

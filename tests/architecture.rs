@@ -73,6 +73,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rust_decimal", &["document"]),
     // Both have patterns of XML Schema: formulas in their functions, schemas in their facets.
     ("regex", &["schema", "xpath"]),
+    ("xsd_schema", &["schema"]),
     ("saphyr_parser", &["content"]),
     ("toml", &["config"]),
     ("clap", &["cli"]),

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The namespace of `xsi:nil`.
-const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+pub(crate) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// How a document is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,13 @@ pub const UNKNOWN_REFERENCE: Code =
 /// A part of a schema is not understood.
 pub const UNSUPPORTED: Code =
     Code::new("XD-S004", "this part of the schema cannot be read", "无法解读模式中的这一部分");
+/// A document breaks a rule of its schema.
+pub const VIOLATION: Code = Code::new("XD-S010", "the document breaks its schema", "单据不符合其模式");
+/// A schema cannot be compiled.
+pub const INVALID_SCHEMA: Code = Code::new("XD-S011", "the schema is not valid", "模式本身无效");
+/// The validator failed.
+pub const VALIDATOR_FAILED: Code = Code::new("XD-S012", "the schema validator failed", "模式校验器失败");
 
 /// Every code of this module.
-pub const CODES: &[Code] = &[MISSING_FILE, NOT_A_SCHEMA, UNKNOWN_REFERENCE, UNSUPPORTED];
+pub const CODES: &[Code] =
+    &[MISSING_FILE, NOT_A_SCHEMA, UNKNOWN_REFERENCE, UNSUPPORTED, VIOLATION, INVALID_SCHEMA, VALIDATOR_FAILED];

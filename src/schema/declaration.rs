@@ -183,7 +183,7 @@ fn attribute<'d>(document: &'d Document, node: NodeId, local: &str) -> Option<&'
 }
 
 /// The namespace declarations of an element, which the tree does not keep, from its start tag in the source.
-fn declared_prefixes(document: &Document, node: NodeId) -> Vec<(String, String)> {
+pub(super) fn declared_prefixes(document: &Document, node: NodeId) -> Vec<(String, String)> {
     let mut prefixes = Vec::new();
     let Some(mut rest) = document.offset(node).and_then(|at| document.source().get(at..)) else { return prefixes };
     while let Some(at) = rest.find(['=', '>']) {
@@ -205,7 +205,7 @@ fn declared_prefixes(document: &Document, node: NodeId) -> Vec<(String, String)>
 }
 
 /// A file name relative to another file's folder, `.` and `..` resolved.
-fn beside(file: &str, location: &str) -> String {
+pub(super) fn beside(file: &str, location: &str) -> String {
     let mut parts: Vec<&str> = file.split('/').collect();
     parts.pop();
     for part in location.split('/') {

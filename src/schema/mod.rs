@@ -12,9 +12,11 @@ mod pattern;
 mod simple;
 mod violation;
 mod xsd;
+mod xsd_set;
 
 pub use code::CODES;
 pub use model::{Attribute, Child, Model, Type, TypeId};
 pub use pattern::Pattern;
 pub use simple::{Simple, SimpleKind};
 pub use violation::{Validator, Violation};
+pub use xsd_set::XsdSet;

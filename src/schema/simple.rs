@@ -94,6 +94,21 @@ impl Simple {
         }
     }
 
+    /// What its values are, in words; `None` for any text.
+    #[must_use]
+    pub fn kind_in_words(&self) -> Option<&'static str> {
+        match self.kind {
+            SimpleKind::String => None,
+            SimpleKind::Decimal => Some("a decimal number"),
+            SimpleKind::Integer => Some("a whole number"),
+            SimpleKind::Double => Some("a number"),
+            SimpleKind::Boolean => Some("`true`, `false`, `1` or `0`"),
+            SimpleKind::Date => Some("a date (`2026-01-31`)"),
+            SimpleKind::DateTime => Some("a date and time (`2026-01-31T08:00:00+08:00`)"),
+            SimpleKind::Time => Some("a time (`08:00:00`)"),
+        }
+    }
+
     /// The text patterns are held against: only strings keep white space around them.
     fn normalised<'t>(&self, text: &'t str) -> &'t str {
         if self.kind == SimpleKind::String { text } else { text.trim_matches([' ', '\t', '\n', '\r']) }
@@ -120,13 +135,13 @@ impl Simple {
     }
 
     fn misfit_kind(&self, text: &str) -> Option<String> {
-        let wrong = |expected: &str| Some(format!("it is not {expected}"));
+        let wrong = || self.kind_in_words().map(|expected| format!("it is not {expected}"));
         match self.kind {
             SimpleKind::String => None,
             SimpleKind::Decimal | SimpleKind::Integer => {
                 let integer = self.kind == SimpleKind::Integer;
                 if !is_decimal(text) || (integer && text.contains('.')) {
-                    return wrong(if integer { "a whole number" } else { "a decimal number" });
+                    return wrong();
                 }
                 self.misfit_digits(text)
             }
@@ -137,31 +152,31 @@ impl Simple {
                 {
                     None
                 }
-                _ => wrong("a number"),
+                _ => wrong(),
             },
             SimpleKind::Boolean => {
                 if matches!(text, "true" | "false" | "0" | "1") {
                     None
                 } else {
-                    wrong("`true`, `false`, `1` or `0`")
+                    wrong()
                 }
             }
             SimpleKind::Date => {
                 if is_date(text) {
                     None
                 } else {
-                    wrong("a date (`2026-01-31`)")
+                    wrong()
                 }
             }
             SimpleKind::DateTime => match text.split_once('T') {
                 Some((date, time)) if is_date(date) && is_time(time) => None,
-                _ => wrong("a date and time (`2026-01-31T08:00:00+08:00`)"),
+                _ => wrong(),
             },
             SimpleKind::Time => {
                 if is_time(text) {
                     None
                 } else {
-                    wrong("a time (`08:00:00`)")
+                    wrong()
                 }
             }
         }

@@ -6,6 +6,7 @@
 
 mod attacks;
 mod corpora;
+mod families;
 mod json;
 mod qt3;
 mod ubl;

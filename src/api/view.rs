@@ -55,6 +55,7 @@ pub fn message_json(view: &MessageView, content: bool, catalog: Option<&Catalog>
                 "finished_at": delivery.finished_at.map(|at| at.to_string()),
                 "type": delivery.output.as_ref().map(|output| &output.document_type),
                 "mapping": delivery.output.as_ref().map(|output| &output.mapping_hash),
+                "notes": delivery.output.as_ref().map(|output| &output.notes),
                 "mapping_is_current": catalog.and_then(|catalog| is_current(delivery, catalog)),
                 "sha256": delivery.output_sha256.map(|digest| digest.to_string()),
                 "attempts": attempts,

@@ -9,4 +9,4 @@ mod wiring;
 
 pub use machine::{SystemClock, SystemEnvironment, SystemRandom};
 pub use running::{Exit, Running, run};
-pub use wiring::{StartError, load_catalog, open_reader, open_store};
+pub use wiring::{StartError, load_catalog, open_reader, open_store, prepare_catalog};

@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     SystemClock, SystemRandom,
-    wiring::{self, StartError, load_catalog},
+    wiring::{self, StartError, prepare_catalog},
 };
 use crate::{
     api,
@@ -112,7 +112,7 @@ impl Running {
 
     /// Reads content again. With errors the old content stays in force, and every problem is logged.
     pub async fn reload(&mut self) {
-        let (catalog, problems) = load_catalog(&self.settings);
+        let (catalog, problems) = prepare_catalog(&self.settings);
         if problems.has_errors() {
             tracing::error!("reload: the content has errors; the old content stays in force");
             problems.0.iter().for_each(|problem| tracing::error!("reload: {problem}"));
@@ -169,7 +169,7 @@ impl Running {
 
     /// What is held for content that may be there now is tried again.
     async fn release_held(&self) -> Result<(), StartError> {
-        for cause in ["code", "mapping", "no-route"] {
+        for cause in ["code", "mapping", "no-route", "schema"] {
             let released = self.store.release(Release::Cause(cause.to_owned()), self.hub.clock.now()).await?;
             let count = released.deliveries + released.messages;
             if count > 0 {

@@ -65,6 +65,15 @@ pub fn load_catalog(settings: &Settings) -> (Catalog, Problems) {
     (catalog, problems)
 }
 
+/// Reads and checks all content as [`load_catalog`] does, and compiles the schemas documents are held to.
+#[must_use]
+pub fn prepare_catalog(settings: &Settings) -> (Catalog, Problems) {
+    let (catalog, mut problems) = load_catalog(settings);
+    catalog.compile_schemas().0.into_iter().for_each(|problem| problems.push(problem));
+    problems.sort();
+    (catalog, problems)
+}
+
 /// Opens the journal for reading only, beside a running hub or without one.
 ///
 /// # Errors

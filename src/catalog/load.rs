@@ -10,6 +10,7 @@ use std::{
 use super::{
     Catalog, CodeTables, Environment, Library, Route, System, Target, Test, code,
     route::{self, Draft, Named},
+    schemas::Schemas,
     system::Reader,
 };
 use crate::{
@@ -28,6 +29,7 @@ pub(super) fn load(library: &Library, environment: &dyn Environment) -> (Catalog
     let models = RefCell::new(BTreeMap::new());
     profiles(library, &mut catalog, &models, &problems);
     catalog.models = models.into_inner().into_iter().filter_map(|(path, model)| Some((path, model?))).collect();
+    catalog.schemas = Schemas::of(library, catalog.profiles.values(), &catalog.models);
     mappings(library, &mut catalog, &problems);
     systems(library, environment, &mut catalog, &problems);
     routes(library, &mut catalog, &problems);

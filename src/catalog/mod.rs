@@ -9,21 +9,28 @@ mod code_table;
 mod library;
 mod load;
 mod route;
+mod schemas;
 mod secret;
 mod system;
 
-use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 pub use code::{CODES, UNKNOWN_SYSTEM, UNREADABLE};
 pub use code_table::{CodeTables, Found, Occasion};
 pub use library::Library;
 pub use route::{Route, Target, Test};
+pub use schemas::Compiled;
 pub use secret::{Environment, resolve};
-pub use system::{Encoding, ReadingConfig, SinkConfig, Sources, System};
+pub use system::{Encoding, ReadingConfig, SchemaConfig, SchemaMode, SinkConfig, Sources, System};
 
 use crate::{
     base::{Language, Problem, Problems, Sha256},
     content::{Fields, Yaml},
+    format::Syntax,
     mapping::Mapping,
     profile::Profile,
     schema::Model,
@@ -37,6 +44,7 @@ pub struct Catalog {
     profiles: BTreeMap<String, Arc<Profile>>,
     mappings: BTreeMap<String, Arc<Mapping>>,
     models: BTreeMap<String, Arc<Model>>,
+    schemas: schemas::Schemas,
     codes: CodeTables,
     hash: Sha256,
 }
@@ -105,6 +113,36 @@ impl Catalog {
     pub fn model(&self, document_type: &str) -> Option<&Arc<Model>> {
         let schema = self.profile_of(document_type)?.document_type(document_type)?.schema.as_ref()?;
         self.models.get(schema)
+    }
+
+    /// The compiled schema of a document type for documents in a syntax, or why it cannot be used; compiled the first
+    /// time it is asked for. `None` when the profile names no schema for that syntax.
+    #[must_use]
+    pub fn validator(&self, document_type: &str, syntax: Syntax) -> Option<&Compiled> {
+        match syntax {
+            Syntax::Xml => self.schemas.xsd(document_type),
+            Syntax::Json => None,
+        }
+    }
+
+    /// Compiles the schemas of every document type that systems exchange and that are to be validated. Documents would
+    /// have them compiled one by one, and the first ones wait.
+    #[must_use]
+    pub fn compile_schemas(&self) -> Problems {
+        let validated = self.systems().filter(|system| system.schema.is_on());
+        let profiles: BTreeSet<&str> = validated.map(|system| system.profile.as_str()).collect();
+        let types =
+            profiles.into_iter().filter_map(|name| self.profile(name)).flat_map(|profile| profile.document_types());
+        let mut found = Problems::default();
+        for document in types {
+            for syntax in [Syntax::Xml, Syntax::Json] {
+                if let Some(Err(problems)) = self.validator(&document.name, syntax) {
+                    problems.0.iter().cloned().for_each(|problem| found.push(problem));
+                }
+            }
+        }
+        found.0.dedup();
+        found
     }
 
     /// The code tables.

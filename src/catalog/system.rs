@@ -37,6 +37,8 @@ pub struct System {
     pub encoding: Encoding,
     /// How its documents and replies are read.
     pub reading: ReadingConfig,
+    /// How strictly its documents are held to their schemas.
+    pub schema: SchemaConfig,
     /// Whether a document is parsed before its acceptance is answered (HTTP only): the sender learns at once, and what
     /// cannot be read is not kept.
     pub check_before_accept: bool,
@@ -44,6 +46,35 @@ pub struct System {
     pub place: Place,
     /// Where its settings are, for messages.
     pub setting_places: BTreeMap<String, Place>,
+}
+
+/// How strictly a system's documents are held to their schemas and value rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SchemaConfig {
+    /// Documents it sends.
+    pub incoming: SchemaMode,
+    /// Documents it gets.
+    pub outgoing: SchemaMode,
+}
+
+impl SchemaConfig {
+    /// Whether any documents are looked at.
+    #[must_use]
+    pub fn is_on(self) -> bool {
+        self.incoming != SchemaMode::Off || self.outgoing != SchemaMode::Off
+    }
+}
+
+/// What becomes of a document that breaks its schema. Real traffic does, so this is a system's own choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SchemaMode {
+    /// It is parked.
+    Strict,
+    /// It flows on; violations are counted and shown with the message.
+    #[default]
+    Report,
+    /// Nobody looks.
+    Off,
 }
 
 /// How documents that come from a system are read.
@@ -139,6 +170,7 @@ impl Reader<'_> {
         let ids_of = fields.text("ids-of").unwrap_or(&id).to_owned();
         let check_before_accept =
             fields.word("check", &[("before-accept", true), ("after-accept", false)]).unwrap_or_default();
+        let schema = schema(&fields);
         let reading = fields.block("reading").map(reading).unwrap_or_default();
         let sources = fields.block("in").map(|ways| self.sources(ways, &id, reading.charset)).unwrap_or_default();
         let (sink, encoding) = match fields.block("out") {
@@ -158,6 +190,7 @@ impl Reader<'_> {
             sink,
             encoding,
             reading,
+            schema,
             check_before_accept,
             place,
             setting_places,
@@ -363,6 +396,22 @@ fn array_path(block: &Fields<'_>, value: &Yaml) -> Option<ArrayPath> {
     let hint = "write `/Order/OrderLine`; `*` stands for any name";
     block.report(Problem::new(code::NAME, text).at(value.place(block.file())).hint(hint));
     None
+}
+
+/// `schema: strict`, or one word for each direction.
+fn schema(fields: &Fields<'_>) -> SchemaConfig {
+    const MODES: &[(&str, SchemaMode)] =
+        &[("strict", SchemaMode::Strict), ("report", SchemaMode::Report), ("off", SchemaMode::Off)];
+    let Some(value) = fields.get("schema") else { return SchemaConfig::default() };
+    if value.entries().is_empty() {
+        let mode = fields.word("schema", MODES).unwrap_or_default();
+        return SchemaConfig { incoming: mode, outgoing: mode };
+    }
+    let Some(ways) = fields.block("schema") else { return SchemaConfig::default() };
+    let mode = |key| ways.word(key, MODES).unwrap_or_default();
+    let config = SchemaConfig { incoming: mode("in"), outgoing: mode("out") };
+    ways.finish();
+    config
 }
 
 fn reading(block: Fields<'_>) -> ReadingConfig {

@@ -30,7 +30,7 @@ pub fn check(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> {
         return Ok(Exit::Ok);
     }
     let settings = common.settings()?;
-    let (catalog, problems) = app::load_catalog(&settings);
+    let (catalog, problems) = app::prepare_catalog(&settings);
     let found = if arguments.deny_warnings { !problems.0.is_empty() } else { problems.has_errors() };
     let counted = (catalog.systems().count(), catalog.routes().len(), catalog.mappings().count());
     if common.json {

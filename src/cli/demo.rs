@@ -241,7 +241,7 @@ impl Stage {
             load(&Layers { flags, ..Layers::default() }).map_err(|problems| Failed::new(Exit::Usage, problems))?;
         telemetry::start(&settings.log).map_err(|error| Failed::new(Exit::Usage, error))?;
         let language = settings.hub.language;
-        let (catalog, problems) = app::load_catalog(&settings);
+        let (catalog, problems) = app::prepare_catalog(&settings);
         if problems.has_errors() {
             return Err(Failed::new(Exit::Problems, problems));
         }

@@ -246,6 +246,11 @@ fn print_message(view: &MessageView, content: bool, catalog: &Catalog) {
     if let Some(reason) = &message.reason {
         out(format_args!("why       {}", why(reason)));
     }
+    for name in ["repairs", "violations"] {
+        for line in message.attributes.get(name).iter().flat_map(|lines| lines.lines()) {
+            out(format_args!("note      {line}"));
+        }
+    }
     if let Some(parent) = &message.parent {
         let of = |name| message.attributes.get(name).map_or("?", String::as_str);
         out(format_args!("part      {} of {} of {parent}", of("batch_position"), of("batch_count")));
@@ -271,6 +276,9 @@ fn print_message(view: &MessageView, content: bool, catalog: &Catalog) {
             let word =
                 if current { "the content's present version" } else { "changed since; `crossdock mapping versions`" };
             out(format_args!("  mapping {} ({word})", output.mapping_hash.get(..12).unwrap_or_default()));
+        }
+        for note in delivery.output.iter().flat_map(|output| &output.notes) {
+            out(format_args!("  note    {note}"));
         }
         if let Some(reason) = &delivery.reason {
             out(format_args!("  why     {}", why(reason)));

@@ -16,7 +16,7 @@ pub async fn run(common: &Common, _: &Arguments) -> Result<Exit, Failed> {
     let settings = common.settings().map_err(|failed| Failed { exit: Exit::Configuration, ..failed })?;
     telemetry::start(&settings.log).map_err(|error| Failed::new(Exit::Configuration, error))?;
     let metrics = telemetry::install().map_err(|error| Failed::new(Exit::Failed, error))?;
-    let (catalog, problems) = app::load_catalog(&settings);
+    let (catalog, problems) = app::prepare_catalog(&settings);
     show_problems(&problems.0);
     if problems.has_errors() {
         return Err(Failed::new(Exit::Configuration, "the content has errors; nothing was started"));

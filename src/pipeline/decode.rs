@@ -76,6 +76,8 @@ pub struct Part {
 pub struct Decoded {
     /// Its document type.
     pub document_type: String,
+    /// How it was written.
+    pub syntax: Syntax,
     /// The document, envelope removed.
     pub document: Document,
     /// The key people know it by.
@@ -155,6 +157,7 @@ pub fn open(catalog: &Catalog, system: &System, received: Received<'_>, limits: 
     let (document_type, facts) = identify(profile, received, document, &only, &content, limits)?;
     Ok(Content::One(Box::new(Decoded {
         document_type,
+        syntax,
         document: content,
         business_key: known(facts.business_key),
         site: known(facts.site),

@@ -135,6 +135,7 @@ impl Delivering {
                         content_type: mapped.content_type,
                         document_type: mapped.document_type,
                         mapping_hash: mapped.mapping_hash,
+                        notes: mapped.notes,
                     };
                     self.keep_mapping(&catalog, &leased, &output.mapping_hash).await?;
                     hub.store.store_output(&leased.id, output.clone()).await?;
@@ -213,14 +214,13 @@ impl Delivering {
         });
         let stop = match run.await {
             Ok(Ok(mapped)) => {
-                for warning in &mapped.warnings {
-                    let (delivery, code) = (&leased.id, warning.code.id);
+                if !mapped.notes.is_empty() {
+                    let (delivery, message_id) = (&leased.id, &leased.message.id);
                     tracing::warn!(
                         delivery,
-                        message_id = leased.message.id,
-                        code,
-                        "the mapping warns: {}",
-                        warning.text
+                        message_id,
+                        notes = mapped.notes.len(),
+                        "made with notes; see the message"
                     );
                 }
                 return Ok(Ok(mapped));

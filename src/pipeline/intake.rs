@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use metrics::{counter, histogram};
 use serde_json::json;
 
-use super::{Content, Hub, Received, code, open, resolve_type};
+use super::{Content, Decoded, Direction, Hub, Received, code, judge, open, resolve_type};
 use crate::{
     base::{IdKind, Problem, Secret, Sha256},
     catalog::System,
@@ -53,7 +53,16 @@ impl JournalIntake {
             let content_type = arrival.content_type.as_deref();
             let received = Received { document_type, content_type, bytes: &arrival.bytes, is_part: false };
             match open(&catalog, system, received, &self.hub.limits)? {
-                Content::One(decoded) => Ok(decoded.dedup_key.map(|key| document_key(&decoded.document_type, &key))),
+                Content::One(decoded) => {
+                    let Decoded { document_type, document, syntax, .. } = &*decoded;
+                    if system.check_before_accept
+                        && let Some((_, problem)) =
+                            judge(&catalog, system, Direction::In, document_type, document, *syntax).stop
+                    {
+                        return Err(problem);
+                    }
+                    Ok(decoded.dedup_key.map(|key| document_key(&decoded.document_type, &key)))
+                }
                 // Its documents have keys of their own.
                 Content::Several { parts, .. } => parts.into_iter().find_map(|part| part.problem).map_or(Ok(None), Err),
             }

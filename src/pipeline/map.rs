@@ -1,6 +1,6 @@
 //! From a decoded document to the bytes a partner gets: mappings in their order, envelope, encoding. Pure.
 
-use super::{Decoded, Facts, Received, RunHost, Xrefs, code, decode};
+use super::{Decoded, Direction, Facts, Received, RunHost, Xrefs, code, decode, judge};
 use crate::{
     base::{Limits, Problem},
     catalog::{Catalog, System, Target},
@@ -21,8 +21,8 @@ pub struct Mapped {
     pub document_type: String,
     /// The digest of the mappings used.
     pub mapping_hash: String,
-    /// What the mappings' assertions warn of.
-    pub warnings: Vec<Problem>,
+    /// What was noticed and does not stop it: warnings of assertions, violations of the target's schema.
+    pub notes: Vec<String>,
 }
 
 /// Why there are no bytes.
@@ -131,7 +131,7 @@ fn map(
 ) -> Result<Mapped, Stop> {
     let host = RunHost::new(catalog, facts, system, xrefs);
     let outcome = run(catalog, target, system, &decoded.document, &host, limits);
-    let outcome = outcome.map_err(|failure| stop(&failure, &host, system));
+    let outcome = outcome.unwrap_or_else(|failure| Err(stop(&failure, &host, system)));
     match host.failed() {
         Some(error) => Err(Stop::Store(error)),
         None => outcome,
@@ -145,18 +145,23 @@ fn run(
     document: &Document,
     host: &RunHost<'_>,
     limits: &Limits,
-) -> Result<Mapped, Failure> {
+) -> Result<Result<Mapped, Stop>, Failure> {
     let mut current = std::borrow::Cow::Borrowed(document);
-    let mut warnings = Vec::new();
+    let mut notes = Vec::new();
     for mapping in &target.mappings {
         let made = mapping.make(&current, host, limits, Recording::default())?;
-        warnings.extend(made.warnings);
+        notes.extend(made.warnings.iter().map(ToString::to_string));
         current = std::borrow::Cow::Owned(made.document);
+    }
+    let encoding = &system.encoding;
+    let judgement = judge(catalog, system, Direction::Out, &target.document_type, &current, encoding.syntax);
+    notes.extend(judgement.notes());
+    if let Some((cause, problem)) = judgement.stop {
+        return Ok(Err(Stop::Problem(cause, problem)));
     }
     if let Some(profile) = catalog.profile(&system.profile) {
         current = std::borrow::Cow::Owned(profile.wrap(&current, host, limits)?);
     }
-    let encoding = &system.encoding;
     let options = WriteOptions {
         charset: encoding.charset,
         layout: encoding.layout,
@@ -166,13 +171,13 @@ fn run(
         ..WriteOptions::default()
     };
     let bytes = write(&current, encoding.syntax, &options)?;
-    Ok(Mapped {
+    Ok(Ok(Mapped {
         bytes,
         content_type: encoding.media_type(),
         document_type: target.document_type.clone(),
         mapping_hash: target.mapping_hash().to_string(),
-        warnings,
-    })
+        notes,
+    }))
 }
 
 fn stop(failure: &Failure, host: &RunHost<'_>, system: &System) -> Stop {

@@ -12,6 +12,7 @@ mod intake;
 mod map;
 mod retry;
 mod transform;
+mod validate;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -25,6 +26,7 @@ pub use intake::JournalIntake;
 pub use map::{Mapped, Stop, explain_message, map_message};
 pub use retry::RetrySchedule;
 pub use transform::Transforming;
+pub use validate::{Direction, Judgement, judge, violations};
 
 use crate::{
     base::{Clock, Ids, Limits, Random},

@@ -6,9 +6,9 @@ use metrics::counter;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Content, Decoded, Hub, Part, Received, code,
+    Content, Decoded, Direction, Hub, Part, Received, code,
     intake::{document_key, key_conflict},
-    open,
+    judge, open,
 };
 use crate::{
     base::{IdKind, Place, Problem},
@@ -142,6 +142,19 @@ fn decide(hub: &Hub, catalog: &Catalog, work: &Work) -> Result<Plan, (&'static s
         Content::One(decoded) => *decoded,
         Content::Several { parts, repairs } => return Ok(split(hub, message, parts, &repairs)),
     };
+    let Decoded { document_type, document, syntax, .. } = &decoded;
+    let judgement = judge(catalog, system, Direction::In, document_type, document, *syntax);
+    let mut attributes = lines_attribute("repairs", decoded.repairs.iter().map(shown));
+    attributes.extend(lines_attribute("violations", judgement.notes().into_iter()));
+    if message.attributes.contains_key("violations") {
+        // It was judged before, and differently.
+        attributes.entry("violations".to_owned()).or_default();
+    }
+    if let Some((cause, problem)) = judgement.stop {
+        let Decoded { document_type, business_key, site, .. } = decoded;
+        let decision = Decision::Park(Reason::of(cause, &problem));
+        return Ok(Plan { business_key, site, document_type: Some(document_type), attributes, decision });
+    }
     let routes: Vec<_> = catalog
         .routes()
         .iter()
@@ -190,7 +203,6 @@ fn decide(hub: &Hub, catalog: &Catalog, work: &Work) -> Result<Plan, (&'static s
         }
         filtered_by.clone_from(&route.id);
     }
-    let attributes = repairs_attribute(&decoded.repairs);
     let Decoded { document_type, business_key, site, .. } = decoded;
     let decision = if deliveries.is_empty() {
         Decision::Filter { rule: format!("route {filtered_by}: no target's `when` holds") }
@@ -233,7 +245,8 @@ fn split(hub: &Hub, message: &MessageInfo, parts: Vec<Part>, repairs: &[Problem]
         NewPart { message, conflict: conflict.clone() }
     });
     let decision = Decision::Split(parts.collect());
-    Plan { business_key: None, site: None, document_type: None, attributes: repairs_attribute(repairs), decision }
+    let attributes = lines_attribute("repairs", repairs.iter().map(shown));
+    Plan { business_key: None, site: None, document_type: None, attributes, decision }
 }
 
 /// Why a document of a message is parked; line and column are those of the message, where the document begins unless
@@ -270,8 +283,13 @@ fn tell_parts(message: &MessageInfo, parts: &[Accepted]) {
     }
 }
 
-/// The attribute that keeps what was repaired: one repair a line.
-fn repairs_attribute(repairs: &[Problem]) -> BTreeMap<String, String> {
-    let lines: Vec<String> = repairs.iter().map(|repair| format!("{} {}", repair.place, repair.text)).collect();
-    if lines.is_empty() { BTreeMap::new() } else { [("repairs".to_owned(), lines.join("\n"))].into() }
+/// An attribute of a message that keeps lines; none without lines.
+fn lines_attribute(name: &str, lines: impl Iterator<Item = String>) -> BTreeMap<String, String> {
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() { BTreeMap::new() } else { [(name.to_owned(), lines.join("\n"))].into() }
+}
+
+/// A repair in a line.
+fn shown(repair: &Problem) -> String {
+    format!("{} {}", repair.place, repair.text)
 }

@@ -146,6 +146,7 @@ fn output(text: &'static str) -> Output {
         content_type: "application/xml".into(),
         document_type: "u8/saleorder".into(),
         mapping_hash: "abc".into(),
+        notes: vec!["a warning".into(), "1:2 (/a): error XD-S010: 错误".into()],
     }
 }
 

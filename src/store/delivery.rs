@@ -107,6 +107,9 @@ pub struct Output {
     pub document_type: String,
     /// Digest of the mapping (and tables) that made them.
     pub mapping_hash: String,
+    /// What was noticed while they were made and did not stop them, one line each: what assertions warn of, violations
+    /// of the target's schema.
+    pub notes: Vec<String>,
 }
 
 /// Where a delivery stands.

@@ -11,6 +11,8 @@ pub const DUPLICATES: &str = "crossdock_messages_duplicates_total";
 pub const REFUSED: &str = "crossdock_messages_refused_total";
 /// Messages parked before they had deliveries; label `code`.
 pub const PARKED: &str = "crossdock_messages_parked_total";
+/// Violations of schemas and value rules; labels `system`, `direction` (`in`, `out`), `code`.
+pub const VIOLATIONS: &str = "crossdock_violations_total";
 /// Time from arrival to durable.
 pub const ACCEPT_SECONDS: &str = "crossdock_accept_duration_seconds";
 /// Attempts; labels `destination`, `outcome`.
@@ -49,6 +51,7 @@ pub fn install() -> Result<Metrics, BuildError> {
     describe_counter!(DUPLICATES, Unit::Count, "Arrivals that repeated an accepted message");
     describe_counter!(REFUSED, Unit::Count, "Arrivals refused");
     describe_counter!(PARKED, Unit::Count, "Messages parked before they had deliveries");
+    describe_counter!(VIOLATIONS, Unit::Count, "Violations of schemas and value rules");
     describe_histogram!(ACCEPT_SECONDS, Unit::Seconds, "Time from arrival to durable");
     describe_counter!(ATTEMPTS, Unit::Count, "Delivery attempts");
     describe_histogram!(ATTEMPT_SECONDS, Unit::Seconds, "Time of one delivery attempt");

@@ -18,6 +18,7 @@ mod reload;
 mod replay_command;
 mod replies;
 mod schema_command;
+mod schema_modes;
 mod schemas;
 mod send_command;
 mod split_command;

@@ -133,14 +133,15 @@ impl Batch<'_> {
         sha256: Sha256,
     ) -> Result<(), sqlx::Error> {
         sqlx::query(
-            "INSERT INTO output (delivery, sha256, content_type, document_type, mapping_hash, bytes) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO output (delivery, sha256, content_type, document_type, mapping_hash, notes, bytes) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )
         .bind(delivery)
         .bind(sha256.0.as_slice())
         .bind(&output.content_type)
         .bind(&output.document_type)
         .bind(&output.mapping_hash)
+        .bind(output.notes.join("\n"))
         .bind(&*output.bytes)
         .execute(&mut *self.conn)
         .await?;

@@ -40,7 +40,7 @@ macro_rules! message_columns {
 }
 
 const OUTPUT_COLUMNS: &str = "o.bytes AS output, o.sha256 AS output_sha256, o.content_type AS output_type, \
-     o.document_type AS output_document, o.mapping_hash";
+     o.document_type AS output_document, o.mapping_hash, o.notes";
 
 /// A database opened for reading only. Needs no lock: a daemon may be writing at the same time.
 #[derive(Clone)]
@@ -173,6 +173,7 @@ impl SqliteReader {
                 content_type: row.try_get("output_type")?,
                 document_type: row.try_get("output_document")?,
                 mapping_hash: row.try_get("mapping_hash")?,
+                notes: row.try_get::<&str, _>("notes")?.lines().map(ToOwned::to_owned).collect(),
             };
             Ok(Some((output, digest(row, "output_sha256")?)))
         };

@@ -18,17 +18,19 @@ test: nextest ## install and start what the tests need (RabbitMQ, PostgreSQL), t
 unit: nextest ## the tests that need no service
 	cargo nextest run --lib --test architecture
 
-conformance: ## the official suites (XML, JSON, attacks), scored; CROSSDOCK_CORPORA says where they lie
+conformance: ## the official suites (XML, JSON, schemas, attacks), scored; CROSSDOCK_CORPORA says where they lie
+	@python3 -c 'import lxml' 2>/dev/null || test -x target/peers/bin/python3 || python3 -m venv target/peers
+	@python3 -c 'import lxml' 2>/dev/null || target/peers/bin/python3 -c 'import lxml' 2>/dev/null || target/peers/bin/pip install --quiet lxml
 	cargo test --quiet --test conformance -- --nocapture --test-threads 1
 
 oracle: ## formulas at random, asked of another XPath engine too (ORACLE_SEED); needs the registry the first time
 	cargo run --quiet --manifest-path tests/oracle/Cargo.toml --target-dir target -- $(ORACLE_SEED)
 
-bench: ## speed of reading, writing and mapping against peers (quick-xml, lxml, libxslt, Saxon), as ratios
+bench: ## speed of reading, writing, validating and mapping against peers (quick-xml, lxml, libxslt, Saxon), as ratios
 	@test -x target/peers/bin/python3 || python3 -m venv target/peers
 	@target/peers/bin/python3 -c 'import lxml, saxonche' 2>/dev/null || target/peers/bin/pip install --quiet lxml saxonche
 	@test -e /usr/share/java/Saxon-HE.jar || echo 'Saxon-HE is left out: apt-get install libsaxonhe-java default-jdk-headless'
-	cargo bench --bench format --bench mapping
+	cargo bench --bench format --bench schema --bench mapping
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (600) each; needs the nightly toolchain
 	@command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz

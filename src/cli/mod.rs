@@ -21,6 +21,7 @@ mod settings;
 mod simulate;
 mod split;
 mod test;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -90,6 +91,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Show the hub at work with two simulated ERPs and sample messages.
     Demo(demo::Arguments),
+    /// Hold files to the schemas and value rules of their document types.
+    Validate(validate::Arguments),
     /// Print the JSON Schema of mapping files, for editors.
     Schema(schema::Arguments),
     /// Explain an error code.
@@ -128,6 +131,7 @@ pub fn main() -> ExitCode {
             Command::Messages(command) => messages::messages(&common, &command).await,
             Command::Simulate(arguments) => simulate::simulate(&common, &arguments).await,
             Command::Demo(arguments) => demo::demo(&common, &arguments).await,
+            Command::Validate(arguments) => validate::validate(&common, &arguments),
             Command::Schema(arguments) => schema::schema(&common, &arguments),
             Command::Explain(arguments) => explain::explain(&common, &arguments),
         }

@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::watch;
 
-pub use code::CODES;
+pub use code::{CODES, NOT_IDENTIFIED};
 pub use decode::{Content, Decoded, Part, Received, decode, open, resolve_type};
 pub use deliver::Delivering;
 pub use host::{Facts, RunHost, Xml, Xrefs};

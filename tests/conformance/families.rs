@@ -217,3 +217,29 @@ fn published_samples_are_refused_for_their_placeholder() {
         assert!(refused > 30 && unknown <= 1, "{name}: {refused}, {unknown}");
     }
 }
+
+#[test]
+fn the_bad_ubl_orders_are_refused_where_they_are_wrong() {
+    let Some(folder) = corpora::unpacked("ubl") else { return };
+    let (folder, val) = (Arc::new(folder), "ubl/2.4/val");
+    let entry = |root: &str| format!("maindoc/UBL-{root}-2.4.xsd");
+    let read_file = |name: &str| fs::read(folder.path().join(val).join(name)).expect("the order");
+    let orders = instances(folder.path(), val).into_iter().filter(|order| order.root() == "Order").collect();
+    let family = Family::new("UBL 2.4 orders", &folder, "ubl/2.4/xsdrt", entry, orders);
+    let sets = family.load();
+    for order in &family.instances {
+        let found = sets["Order"].validate(&order.document, 10);
+        match order.name().as_str() {
+            "order-test-good.xml" => assert!(found.is_empty(), "{}", told(&found)),
+            // What a schema cannot say: the code is wrong.
+            "order-test-bad-code.xml" => assert!(found.is_empty(), "{}", told(&found)),
+            "order-test-bad-model.xml" => {
+                assert_eq!((found.len(), found[0].place.line), (1, 50), "{}", told(&found));
+                assert!(found[0].expected.as_ref().is_some_and(|names| names.contains("`ChannelCode`")));
+            }
+            other => panic!("an order nobody knows: {other}"),
+        }
+    }
+    let broken = read(&read_file("order-test-bad-syntax.xml"), Syntax::Xml, &ReadOptions::default());
+    assert_eq!(broken.expect_err("not well-formed").place.line, 50);
+}

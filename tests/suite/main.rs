@@ -27,6 +27,7 @@ mod test_command;
 mod transport_amqp;
 mod tutorial;
 mod two_stores;
+mod validate_command;
 mod waiting;
 
 /// A service's address from the environment.

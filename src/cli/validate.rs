@@ -12,7 +12,7 @@ use crate::{
     app,
     base::{Limits, Problem, Severity},
     catalog::{Catalog, System},
-    document::Document,
+    document::{Document, NodeId},
     format::{ReadOptions, Syntax, read},
     pipeline::{Content, Received, open, violations},
     profile::Profile,
@@ -180,14 +180,13 @@ fn of_profile(
     if !found.is_empty() {
         return Ok(found);
     }
-    if named.is_empty() {
-        let root = document.root_element().and_then(|root| document.qname(root));
-        let root = root.map_or_else(String::new, ToString::to_string);
-        let problem = unknown(&format!("no profile knows a document with the root `{root}`"));
-        return Err(problem.at(document.place(document.root_element().unwrap_or(crate::document::NodeId::ROOT))));
-    }
-    // Held to what it was said to be, whatever it is.
-    Ok(vec![judged(named, &document)])
+    let root = document.root_element();
+    let written = root.and_then(|root| document.qname(root)).map_or_else(String::new, ToString::to_string);
+    let text = match profile.document_type(named) {
+        Some(wanted) => format!("the root is `{written}`; a document of type `{named}` has the root `{}`", wanted.root),
+        None => format!("no profile knows a document with the root `{written}`"),
+    };
+    Err(unknown(&text).at(document.place(root.unwrap_or(NodeId::ROOT))))
 }
 
 fn unknown(text: &str) -> Problem {

@@ -10,7 +10,7 @@ fn every_message_of_the_example_is_valid() {
     let mut files: Vec<String> = fs::read_dir(folder)
         .expect("the messages")
         .map(|entry| entry.expect("an entry").path().to_str().expect("a plain path").to_owned())
-        .filter(|path| path.ends_with("ml") || path.ends_with("json"))
+        .filter(|path| !path.contains("bad-"))
         .collect();
     files.sort();
     assert!(files.len() > 8);
@@ -50,7 +50,7 @@ fn what_cannot_be_told_apart_or_is_not_there_is_said_so() {
     assert!(wrong.talk.contains("did you mean `hub/sales-order@1`?"), "{}", wrong.talk);
     let other = crossdock(&["validate", order, "--type", "hub/customer@1"]);
     assert_eq!(other.code, 7, "{}", other.text());
-    assert!(other.text().contains("XD-S010"), "{}", other.text());
+    assert!(other.text().contains("XD-D004") && other.text().contains("the root `Customer`"), "{}", other.text());
     let gone = crossdock(&["validate", "nowhere.xml"]);
     assert_eq!(gone.code, 3);
     let folder = tempfile::tempdir().expect("a folder");

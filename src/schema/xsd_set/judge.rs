@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, mem, rc::Rc, sync::Arc};
 
+use foldhash::HashMap;
 use xsd_schema::{
     NameId, SchemaSet,
     namespace::context::NamespaceContextSnapshot,
@@ -13,7 +14,7 @@ use super::{
     wording::{self, Wording},
 };
 use crate::{
-    document::{Document, Kind, NodeId},
+    document::{Document, Kind, NodeId, QName},
     format::XSI,
 };
 
@@ -26,6 +27,8 @@ pub(super) struct Judge<'s> {
     validator: &'s SchemaValidator<'s>,
     models: &'s [Arc<Model>],
     mentions_qnames: bool,
+    /// Names of documents the schemas know; so they are not many.
+    known: RefCell<HashMap<QName, Known>>,
 }
 
 /// Keeps what the validator reports until the walk takes it.
@@ -47,7 +50,7 @@ impl<'s> Judge<'s> {
         models: &'s [Arc<Model>],
         mentions_qnames: bool,
     ) -> Self {
-        Self { set, validator, models, mentions_qnames }
+        Self { set, validator, models, mentions_qnames, known: RefCell::default() }
     }
 
     /// Every violation, `most` at most, in the order they were found: a missing child at the end of its parent.
@@ -62,7 +65,7 @@ impl<'s> Judge<'s> {
             open: Vec::new(),
             misplaced: Vec::new(),
             opening: false,
-            namespaces: Namespaces::of(document, self.mentions_qnames),
+            namespaces: Namespaces::of(document, self.mentions_qnames, self.set),
             disordered: Vec::new(),
             found: Vec::new(),
             most,
@@ -80,7 +83,7 @@ impl<'s> Judge<'s> {
             at = document.parent(at)?;
         }
         self.models.iter().find_map(|model| {
-            let down = |of: TypeId, name: &&crate::document::QName| model.get(of).child(name).map(|child| child.of);
+            let down = |of: TypeId, name: &&QName| model.get(of).child(name).map(|child| child.of);
             Some((&**model, path.iter().rev().try_fold(TypeId::DOCUMENT, down)?))
         })
     }
@@ -102,18 +105,31 @@ struct Namespaces {
     root: Vec<(String, String)>,
     /// Whether elements below the root may declare more.
     more: bool,
-    /// Whether every element needs them.
-    always: bool,
+    /// Whether values of the schemas' types may be names.
+    matter: bool,
+    /// The default namespace alone, which costs nothing to hand over.
+    usual: NamespaceContextSnapshot,
 }
 
 impl Namespaces {
-    fn of(document: &Document, always: bool) -> Self {
+    fn of(document: &Document, matter: bool, set: &SchemaSet) -> Self {
         let root = match document.root_element() {
             Some(root) if document.offset(root).is_some() => declared_prefixes(document, root),
             _ => document.names().prefixes().map(|(prefix, uri)| (prefix.to_owned(), uri.to_owned())).collect(),
         };
         let all = memchr::memmem::find_iter(document.source().as_bytes(), "xmlns").count();
-        Self { more: all > root.len(), root, always }
+        let more = all > root.len();
+        let mut namespaces = Self { root, more, matter, usual: NamespaceContextSnapshot::default() };
+        let whole = namespaces.snapshot(document, NodeId::ROOT, set);
+        namespaces.usual.default_ns = whole.default_ns;
+        namespaces
+    }
+
+    /// Whether a value of an element or its attributes may be a name with a prefix.
+    fn matter_to(&self, document: &Document, element: NodeId) -> bool {
+        let has_colon = |node: NodeId| memchr::memchr(b':', document.own_text(node).as_bytes()).is_some();
+        let texts = || document.children(element).filter(|child| document.kind(*child) == Kind::Text);
+        self.matter && (self.more || document.attributes(element).any(has_colon) || texts().any(has_colon))
     }
 
     fn snapshot(&self, document: &Document, element: NodeId, set: &SchemaSet) -> NamespaceContextSnapshot {
@@ -201,12 +217,20 @@ impl Walk<'_, '_> {
         if let Some(known) = self.names[name.index()] {
             return known;
         }
-        let table = &self.judge.set.name_table;
         let qname = self.document.names().get(name);
+        if let Some(known) = self.judge.known.borrow().get(qname) {
+            return *self.names[name.index()].insert(*known);
+        }
+        let table = &self.judge.set.name_table;
         let namespace = (!qname.namespace.is_empty())
             .then(|| table.get(&qname.namespace).unwrap_or_else(|| unknown(self.judge.set, 0)));
         match table.get(&qname.local) {
-            Some(local) => *self.names[name.index()].insert((local, namespace)),
+            Some(local) => {
+                if namespace.is_none_or(|namespace| namespace != unknown(self.judge.set, 0)) {
+                    self.judge.known.borrow_mut().insert(qname.clone(), (local, namespace));
+                }
+                *self.names[name.index()].insert((local, namespace))
+            }
             // Not kept: two unknown attributes of an element are two.
             None => (unknown(self.judge.set, nth), namespace),
         }
@@ -232,15 +256,13 @@ impl Walk<'_, '_> {
             self.report(attribute, "cvc-elt.4.2", None);
             kind = None;
         }
-        let context = if kind.is_some() || self.namespaces.always {
-            self.namespaces.snapshot(document, element, self.judge.set)
-        } else {
-            NamespaceContextSnapshot::default()
-        };
         let (name, namespace) = self.known(element, 0);
+        let whole = kind.is_some() || self.namespaces.matter_to(document, element);
+        let whole = whole.then(|| self.namespaces.snapshot(document, element, self.judge.set));
+        let context = whole.as_ref().unwrap_or(&self.namespaces.usual);
         let before = self.found.len();
         self.opening = true;
-        self.runtime.validate_element_by_id_novalue(name, namespace, kind.map(|(_, written)| written), nil, &context);
+        self.runtime.validate_element_by_id_novalue(name, namespace, kind.map(|(_, written)| written), nil, context);
         self.take(element);
         let misplaced = (before..self.found.len()).filter(|at| self.found[*at].rule == wording::CONTENT);
         self.misplaced.extend(misplaced.map(|at| (at, self.open.len())));
@@ -331,9 +353,7 @@ impl Walk<'_, '_> {
     /// The first child an element must have and has not.
     fn missing_child(&self, element: NodeId) -> Option<String> {
         let (model, of) = self.judge.type_of(self.document, element)?;
-        let has = |name: &crate::document::QName| {
-            self.document.elements(element).any(|child| self.document.qname(child) == Some(name))
-        };
+        let has = |name: &QName| self.document.elements(element).any(|child| self.document.qname(child) == Some(name));
         let missing = model.get(of).children.iter().find(|child| child.is_required() && !has(&child.name))?;
         Some(missing.name.local.to_string())
     }

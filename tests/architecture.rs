@@ -86,6 +86,7 @@ const DOORS: &[(&str, &[&str])] = &[
     // Both have patterns of XML Schema: formulas in their functions, schemas in their facets.
     ("regex", &["schema", "xpath"]),
     ("xsd_schema", &["schema"]),
+    ("jsonschema", &["schema"]),
     ("saphyr_parser", &["content"]),
     ("toml", &["config"]),
     ("clap", &["cli"]),

@@ -7,6 +7,7 @@
 
 mod code;
 mod declaration;
+mod json_schema;
 mod model;
 mod pattern;
 mod simple;
@@ -15,6 +16,7 @@ mod xsd;
 mod xsd_set;
 
 pub use code::CODES;
+pub use json_schema::JsonSchema;
 pub use model::{Attribute, Child, Model, Type, TypeId};
 pub use pattern::Pattern;
 pub use simple::{Simple, SimpleKind};

@@ -24,6 +24,8 @@ pub const SECRET: Code = Code::new("XD-K009", "a secret cannot be read", "密钥
 pub const NAME: Code = Code::new("XD-K010", "a name is not usable", "名称不可用");
 /// A system cannot do what a route asks of it.
 pub const NO_ENDPOINT: Code = Code::new("XD-K011", "a system has no way in or out", "系统没有收发通道");
+/// A code list cannot be read.
+pub const CODE_LIST: Code = Code::new("XD-K012", "a code list cannot be read", "代码清单无法读取");
 
 /// Every code of this module.
 pub const CODES: &[Code] = &[
@@ -38,4 +40,5 @@ pub const CODES: &[Code] = &[
     SECRET,
     NAME,
     NO_ENDPOINT,
+    CODE_LIST,
 ];

@@ -26,6 +26,11 @@ struct ShippedMappings;
 #[include = "*.json"]
 struct ShippedSchemas;
 
+#[derive(RustEmbed)]
+#[folder = "codelists/"]
+#[include = "*.csv"]
+struct ShippedCodeLists;
+
 /// Files by their path relative to the content folder, `/` between parts: `mappings/u8/profile.yaml`. A file of the
 /// user's folder hides a shipped one of the same path.
 #[derive(Clone, Debug)]
@@ -82,6 +87,7 @@ impl Library {
         let shipped = match path.split_once('/') {
             Some(("mappings", rest)) => ShippedMappings::get(rest),
             Some(("schemas", rest)) => ShippedSchemas::get(rest),
+            Some(("codelists", rest)) => ShippedCodeLists::get(rest),
             _ => None,
         };
         Ok(shipped.map(|file| file.data))
@@ -108,6 +114,7 @@ impl Library {
         let mut found = BTreeSet::new();
         let shipped = ShippedMappings::iter().map(|path| format!("mappings/{path}"));
         let shipped = shipped.chain(ShippedSchemas::iter().map(|path| format!("schemas/{path}")));
+        let shipped = shipped.chain(ShippedCodeLists::iter().map(|path| format!("codelists/{path}")));
         found.extend(shipped.filter(|path| path.starts_with(&format!("{below}/")) && path.ends_with(ending)));
         if let Some(folder) = &self.folder {
             walk(&folder.join(below), below, 0, &mut |path| {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Catalog, CodeTables, Environment, Library, Route, System, Target, Test, code,
+    Catalog, CodeLists, CodeTables, Environment, Library, Route, System, Target, Test, code,
     route::{self, Draft, Named},
     schemas::Schemas,
     system::Reader,
@@ -17,7 +17,7 @@ use crate::{
     base::{Problem, Problems, Sha256},
     content::{self, Yaml},
     mapping::{Environment as MappingEnvironment, Fragment, Mapping, Source},
-    profile::Profile,
+    profile::{Profile, Rules},
     schema::Model,
     xpath::{Formula, Scope, StaticType, Symbols},
 };
@@ -25,7 +25,8 @@ use crate::{
 pub(super) fn load(library: &Library, environment: &dyn Environment) -> (Catalog, Problems) {
     let problems = RefCell::new(Problems::default());
     unreadable(library, &problems);
-    let mut catalog = Catalog { codes: code_tables(library, &problems), ..Catalog::default() };
+    let (codes, lists) = (code_tables(library, &problems), code_lists(library, &problems));
+    let mut catalog = Catalog { codes, lists, ..Catalog::default() };
     let models = RefCell::new(BTreeMap::new());
     profiles(library, &mut catalog, &models, &problems);
     catalog.models = models.into_inner().into_iter().filter_map(|(path, model)| Some((path, model?))).collect();
@@ -46,7 +47,8 @@ fn extend(problems: &RefCell<Problems>, more: impl IntoIterator<Item = Problem>)
 /// Folders that are there and cannot be read: content that is away must not look like content that is empty.
 fn unreadable(library: &Library, problems: &RefCell<Problems>) {
     let Some(folder) = library.folder() else { return };
-    let below = ["systems", "routes", "codes", "mappings", "schemas"].map(|name| (folder.join(name), true));
+    let below =
+        ["systems", "routes", "codes", "codelists", "mappings", "schemas"].map(|name| (folder.join(name), true));
     for (path, may_miss) in below.into_iter().chain([(folder.to_path_buf(), false)]) {
         if let Err(error) = std::fs::read_dir(&path)
             && !(may_miss && error.kind() == std::io::ErrorKind::NotFound)
@@ -59,7 +61,7 @@ fn unreadable(library: &Library, problems: &RefCell<Problems>) {
 
 /// The digest of every content file with its name.
 fn digest(library: &Library) -> Sha256 {
-    let folders = ["codes", "mappings", "routes", "schemas", "systems"];
+    let folders = ["codelists", "codes", "mappings", "routes", "schemas", "systems"];
     let files = folders.iter().flat_map(|folder| library.list(folder, ""));
     let named = files.filter_map(|path| Some((library.read(&path).ok()??, path)));
     let digests: Vec<[u8; 32]> = named.map(|(bytes, path)| Sha256::of_parts([path.as_bytes(), &*bytes]).0).collect();
@@ -81,6 +83,18 @@ fn yaml(library: &Library, path: &str, problems: &RefCell<Problems>) -> Option<(
             None
         }
     }
+}
+
+fn code_lists(library: &Library, problems: &RefCell<Problems>) -> CodeLists {
+    let mut lists = CodeLists::default();
+    for path in library.list("codelists", ".csv") {
+        match library.read(&path) {
+            Ok(Some(bytes)) => lists.add(stem(&path), &library.shown(&path), &bytes, &mut problems.borrow_mut()),
+            Ok(None) => (),
+            Err(problem) => extend(problems, [problem]),
+        }
+    }
+    lists
 }
 
 fn code_tables(library: &Library, problems: &RefCell<Problems>) -> CodeTables {
@@ -127,6 +141,16 @@ fn profiles(library: &Library, catalog: &mut Catalog, models: &Models, problems:
                     extend(problems, [problem.at(crate::base::Place::in_file(&file, 1, 1))]);
                 }
             }
+            Err(more) => extend(problems, more.0),
+        }
+    }
+    for (name, profile) in &catalog.profiles {
+        let path = format!("mappings/{name}/rules.yaml");
+        let Ok(Some(_)) = library.read(&path) else { continue };
+        let file = library.shown(&path);
+        let compiled = library.text(&path).map_err(Problems::from);
+        match compiled.and_then(|text| Rules::compile(&text, &file, profile, &model)) {
+            Ok(rules) => drop(catalog.rules.insert(name.clone(), Arc::new(rules))),
             Err(more) => extend(problems, more.0),
         }
     }

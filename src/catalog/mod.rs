@@ -5,6 +5,7 @@
 //! once. It reads files and nothing else: sinks and sources are built in `app` from the plain data kept here.
 
 mod code;
+mod code_list;
 mod code_table;
 mod library;
 mod load;
@@ -20,6 +21,7 @@ use std::{
 };
 
 pub use code::{CODES, UNKNOWN_SYSTEM, UNREADABLE};
+pub use code_list::CodeLists;
 pub use code_table::{CodeTables, Found, Occasion};
 pub use library::Library;
 pub use route::{Route, Target, Test};
@@ -32,7 +34,7 @@ use crate::{
     content::{Fields, Yaml},
     format::Syntax,
     mapping::Mapping,
-    profile::Profile,
+    profile::{Profile, Rules},
     schema::Model,
 };
 
@@ -45,7 +47,9 @@ pub struct Catalog {
     mappings: BTreeMap<String, Arc<Mapping>>,
     models: BTreeMap<String, Arc<Model>>,
     schemas: schemas::Schemas,
+    rules: BTreeMap<String, Arc<Rules>>,
     codes: CodeTables,
+    lists: CodeLists,
     hash: Sha256,
 }
 
@@ -121,7 +125,7 @@ impl Catalog {
     pub fn validator(&self, document_type: &str, syntax: Syntax) -> Option<&Compiled> {
         match syntax {
             Syntax::Xml => self.schemas.xsd(document_type),
-            Syntax::Json => None,
+            Syntax::Json => self.schemas.json(document_type),
         }
     }
 
@@ -143,6 +147,18 @@ impl Catalog {
         }
         found.0.dedup();
         found
+    }
+
+    /// The value rules of a profile, when it has any.
+    #[must_use]
+    pub fn rules(&self, profile: &str) -> Option<&Arc<Rules>> {
+        self.rules.get(profile)
+    }
+
+    /// The code lists.
+    #[must_use]
+    pub fn lists(&self) -> &CodeLists {
+        &self.lists
     }
 
     /// The code tables.

@@ -9,7 +9,7 @@ use super::Library;
 use crate::{
     base::Problems,
     profile::Profile,
-    schema::{Model, Validator, XsdSet},
+    schema::{JsonSchema, Model, Validator, XsdSet},
 };
 
 /// A compiled schema, or why there is none.
@@ -22,6 +22,16 @@ pub(super) struct Schemas {
     families: BTreeMap<String, Family>,
     /// Document type → folder, place among its files.
     places: BTreeMap<String, (String, usize)>,
+    /// JSON Schemas by document type.
+    json: BTreeMap<String, JsonFile>,
+}
+
+/// A JSON Schema file that a document type names.
+#[derive(Debug)]
+struct JsonFile {
+    library: Library,
+    entry: String,
+    compiled: OnceLock<Compiled>,
 }
 
 /// The schema files of one folder that document types name.
@@ -42,6 +52,10 @@ impl Schemas {
     ) -> Self {
         let mut schemas = Self::default();
         for document in profiles.flat_map(|profile| profile.document_types()) {
+            if let Some(entry) = document.json_schema.clone() {
+                let file = JsonFile { library: library.clone(), entry, compiled: OnceLock::new() };
+                schemas.json.insert(document.name.clone(), file);
+            }
             let Some(file) = &document.schema else { continue };
             let folder: Vec<&str> = file.split('/').take(2).collect();
             let folder = if folder.len() == 2 { folder.join("/") } else { String::new() };
@@ -66,31 +80,41 @@ impl Schemas {
         let (folder, place) = self.places.get(document_type)?;
         self.families.get(folder)?.sets().get(*place)
     }
+
+    /// The compiled JSON Schema of a document type, compiled the first time; `None` without one.
+    pub(super) fn json(&self, document_type: &str) -> Option<&Compiled> {
+        let file = self.json.get(document_type)?;
+        Some(file.compiled.get_or_init(|| {
+            let loaded = JsonSchema::load(&|path| read(&file.library, path), &file.entry);
+            loaded
+                .map(|schema| Arc::new(schema) as Arc<dyn Validator>)
+                .map_err(|problems| shown(&file.library, problems))
+        }))
+    }
+}
+
+/// The bytes of a schema file.
+fn read(library: &Library, path: &str) -> Option<Vec<u8>> {
+    library.read(&format!("schemas/{path}")).ok().flatten().map(std::borrow::Cow::into_owned)
+}
+
+/// Problems with the files as the user would open them.
+fn shown(library: &Library, mut problems: Problems) -> Problems {
+    for problem in &mut problems.0 {
+        if let Some(file) = &problem.place.file {
+            problem.place.file = Some(library.shown(&format!("schemas/{file}")));
+        }
+    }
+    problems
 }
 
 impl Family {
     fn sets(&self) -> &[Compiled] {
         self.sets.get_or_init(|| {
-            let read = |path: &str| {
-                let found = self.library.read(&format!("schemas/{path}")).ok().flatten();
-                found.map(std::borrow::Cow::into_owned)
-            };
             let entries: Vec<&str> = self.entries.iter().map(String::as_str).collect();
-            let compiled = XsdSet::load_all(&read, &entries, &self.models);
-            compiled
-                .into_iter()
-                .map(|set| set.map(|set| set as Arc<dyn Validator>).map_err(|more| self.shown(more)))
-                .collect()
+            let compiled = XsdSet::load_all(&|path| read(&self.library, path), &entries, &self.models);
+            let set = |set: Arc<XsdSet>| set as Arc<dyn Validator>;
+            compiled.into_iter().map(|one| one.map(set).map_err(|problems| shown(&self.library, problems))).collect()
         })
-    }
-
-    /// Problems with the files as the user would open them.
-    fn shown(&self, mut problems: Problems) -> Problems {
-        for problem in &mut problems.0 {
-            if let Some(file) = &problem.place.file {
-                problem.place.file = Some(self.library.shown(&format!("schemas/{file}")));
-            }
-        }
-        problems
     }
 }

@@ -135,7 +135,7 @@ fn of_system(
     let received = Received { document_type: named, content_type: None, bytes, is_part: false };
     let judged = |decoded: &crate::pipeline::Decoded| Found {
         document_type: decoded.document_type.clone(),
-        violations: violations(catalog, &decoded.document_type, &decoded.document, decoded.syntax),
+        violations: violations(catalog, &decoded.document_type, &decoded.document, decoded.syntax, limits),
     };
     match open(catalog, system, received, limits)? {
         Content::One(decoded) => Ok(vec![judged(&decoded)]),
@@ -169,7 +169,7 @@ fn of_profile(
     let inside = profile.unwrap(&document, limits).unwrap_or_default();
     let judged = |document_type: &str, document: &Document| Found {
         document_type: document_type.to_owned(),
-        violations: violations(catalog, document_type, document, syntax),
+        violations: violations(catalog, document_type, document, syntax, limits),
     };
     let found: Vec<Found> = inside
         .iter()

@@ -10,6 +10,7 @@ mod check;
 mod choice;
 mod code;
 mod compile;
+mod conditions;
 mod explanation;
 mod failure;
 mod field_use;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 
 pub use case::{Context, Difference, Expectation, compare, judge};
 pub use code::CODES;
+pub use conditions::{Conditions, Demand};
 pub use explanation::{CodeUse, Explanation, FORMAT, FieldExplanation, RulePlace, SourceField, XrefUse};
 pub use failure::{Failure, MissingCode, MissingXref};
 pub use field_use::{FieldCoverage, FieldGap};

@@ -96,6 +96,11 @@ impl<'r> Scope<'r> {
         Self { shared, parent, fixed: None, first_slot, lets, cells, item, position, size }
     }
 
+    /// What all scopes of a run have in common.
+    pub fn shared(&self) -> &'r Shared<'r> {
+        self.shared
+    }
+
     /// The scope of one turn of a block that repeats.
     pub fn of_turn(
         outer: &'r Scope<'r>,

@@ -8,7 +8,7 @@ use crate::{
     document::Document,
     format::{self, Charset, Doctype, Layout, ReadOptions, Syntax, WriteOptions},
     store::{MessageInfo, StoreError, XrefKey},
-    xpath::{CodeAnswer, Host, Markup},
+    xpath::{CodeAnswer, Host, ListAnswer, Markup},
 };
 
 /// What is known about the message being mapped.
@@ -101,7 +101,36 @@ impl<'a> RunHost<'a> {
     }
 }
 
+/// Whom value rules may ask: the code lists, and nobody of what is an installation's or a message's own.
+pub struct RuleHost<'a>(pub &'a Catalog);
+
+impl Host for RuleHost<'_> {
+    fn code(&self, _: &str, _: &str) -> CodeAnswer {
+        CodeAnswer::NoTable
+    }
+
+    fn code_list(&self, list: &str, code: &str, column: Option<&str>) -> ListAnswer {
+        self.0.lists().find(list, code, column)
+    }
+
+    fn xref(&self, _: &str, _: &str, _: Option<&str>) -> Option<String> {
+        None
+    }
+
+    fn message(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn setting(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
 impl Host for RunHost<'_> {
+    fn code_list(&self, list: &str, code: &str, column: Option<&str>) -> ListAnswer {
+        self.catalog.lists().find(list, code, column)
+    }
+
     fn code(&self, table: &str, value: &str) -> CodeAnswer {
         if !self.catalog.codes().contains(table) {
             return CodeAnswer::NoTable;

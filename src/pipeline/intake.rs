@@ -57,7 +57,8 @@ impl JournalIntake {
                     let Decoded { document_type, document, syntax, .. } = &*decoded;
                     if system.check_before_accept
                         && let Some((_, problem)) =
-                            judge(&catalog, system, Direction::In, document_type, document, *syntax).stop
+                            judge(&catalog, system, Direction::In, document_type, document, *syntax, &self.hub.limits)
+                                .stop
                     {
                         return Err(problem);
                     }

@@ -154,7 +154,7 @@ fn run(
         current = std::borrow::Cow::Owned(made.document);
     }
     let encoding = &system.encoding;
-    let judgement = judge(catalog, system, Direction::Out, &target.document_type, &current, encoding.syntax);
+    let judgement = judge(catalog, system, Direction::Out, &target.document_type, &current, encoding.syntax, limits);
     notes.extend(judgement.notes());
     if let Some((cause, problem)) = judgement.stop {
         return Ok(Err(Stop::Problem(cause, problem)));

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 pub use code::{CODES, NOT_IDENTIFIED};
 pub use decode::{Content, Decoded, Part, Received, decode, open, resolve_type};
 pub use deliver::Delivering;
-pub use host::{Facts, RunHost, Xml, Xrefs};
+pub use host::{Facts, RuleHost, RunHost, Xml, Xrefs};
 pub use intake::JournalIntake;
 pub use map::{Mapped, Stop, explain_message, map_message};
 pub use retry::RetrySchedule;

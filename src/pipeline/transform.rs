@@ -143,7 +143,7 @@ fn decide(hub: &Hub, catalog: &Catalog, work: &Work) -> Result<Plan, (&'static s
         Content::Several { parts, repairs } => return Ok(split(hub, message, parts, &repairs)),
     };
     let Decoded { document_type, document, syntax, .. } = &decoded;
-    let judgement = judge(catalog, system, Direction::In, document_type, document, *syntax);
+    let judgement = judge(catalog, system, Direction::In, document_type, document, *syntax, &hub.limits);
     let mut attributes = lines_attribute("repairs", decoded.repairs.iter().map(shown));
     attributes.extend(lines_attribute("violations", judgement.notes().into_iter()));
     if message.attributes.contains_key("violations") {

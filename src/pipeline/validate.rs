@@ -1,9 +1,11 @@
-//! Judges a document by its schema, as strictly as its system is set to.
+//! Judges a document by its schema and its profile's value rules, as strictly as its system is set to.
 
 use metrics::counter;
 
+use super::RuleHost;
+
 use crate::{
-    base::{Problem, Severity},
+    base::{Limits, Problem, Severity},
     catalog::{Catalog, SchemaMode, System},
     document::Document,
     format::Syntax,
@@ -49,6 +51,7 @@ pub fn judge(
     document_type: &str,
     document: &Document,
     syntax: Syntax,
+    limits: &Limits,
 ) -> Judgement {
     let (mode, word) = match direction {
         Direction::In => (system.schema.incoming, "in"),
@@ -57,7 +60,7 @@ pub fn judge(
     if mode == SchemaMode::Off {
         return Judgement::default();
     }
-    let violations = violations(catalog, document_type, document, syntax);
+    let violations = violations(catalog, document_type, document, syntax, limits);
     let errors = violations.iter().filter(|violation| violation.severity == Severity::Error);
     for violation in &violations {
         let (system, code) = (system.id.clone(), violation.code.id);
@@ -77,9 +80,25 @@ pub fn judge(
     Judgement { violations, stop }
 }
 
-/// Everything wrong with a document, by its schema; empty when its type has none.
+/// Everything wrong with a document, by its schema and by its profile's value rules, as far as its type has any.
 #[must_use]
-pub fn violations(catalog: &Catalog, document_type: &str, document: &Document, syntax: Syntax) -> Vec<Violation> {
+pub fn violations(
+    catalog: &Catalog,
+    document_type: &str,
+    document: &Document,
+    syntax: Syntax,
+    limits: &Limits,
+) -> Vec<Violation> {
+    let mut found = by_schema(catalog, document_type, document, syntax);
+    let profile = catalog.profile_of(document_type).and_then(|profile| catalog.rules(profile.name()));
+    if let Some(rules) = profile {
+        let room = MOST.saturating_sub(found.len());
+        found.extend(rules.violations(document_type, document, &RuleHost(catalog), limits, room));
+    }
+    found
+}
+
+fn by_schema(catalog: &Catalog, document_type: &str, document: &Document, syntax: Syntax) -> Vec<Violation> {
     match catalog.validator(document_type, syntax) {
         None => Vec::new(),
         Some(Ok(validator)) => validator.validate(document, MOST),

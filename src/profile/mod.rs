@@ -8,6 +8,7 @@
 mod code;
 mod read;
 mod reply;
+mod rule;
 mod setting;
 mod simulator;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use code::CODES;
 pub use reply::{Meaning, Outcome};
+pub use rule::Rules;
 pub use setting::Setting;
 pub use simulator::{Health, ReplyValues, Requirement, SimulatedReply, SimulatedRequest, Simulator};
 

@@ -130,7 +130,7 @@ fn kind(
 }
 
 /// The namespace of unprefixed names in formulas about a document type.
-fn namespace_of<'n>(of: &'n DocumentType, scope: &TemplateScope<'n>) -> Option<&'n str> {
+pub(super) fn namespace_of<'n>(of: &'n DocumentType, scope: &TemplateScope<'n>) -> Option<&'n str> {
     if of.namespace.is_empty() { scope.default_element_namespace } else { Some(&of.namespace) }
 }
 

@@ -22,6 +22,11 @@ pub trait Host {
     fn message(&self, name: &str) -> Option<String>;
     /// A setting of the target system.
     fn setting(&self, name: &str) -> Option<String>;
+    /// What a code list says of a code: its column of a name, or the code itself without one. There are no lists by
+    /// default.
+    fn code_list(&self, _list: &str, _code: &str, _column: Option<&str>) -> ListAnswer {
+        ListAnswer::NoList
+    }
     /// Who reads and writes XML for `parse-xml` and `serialize`. Nobody by default: those functions then fail.
     fn markup(&self) -> Option<&dyn Markup> {
         None
@@ -59,6 +64,19 @@ impl Host for () {
     fn setting(&self, _: &str) -> Option<String> {
         None
     }
+}
+
+/// What a code list says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListAnswer {
+    /// The code is in the list; what its column holds.
+    Found(String),
+    /// The code is not in the list.
+    Missing,
+    /// The list has no such column.
+    NoColumn,
+    /// There is no such list.
+    NoList,
 }
 
 /// What a code table says.

@@ -49,7 +49,7 @@ pub use collection::{Array, Map};
 pub use failure::Failure;
 pub use fit::{Fit, lexical, nouns};
 pub use formula::Formula;
-pub use frame::{Budget, CodeAnswer, Frame, Host, Markup, Trace, TraceEvent, Variables};
+pub use frame::{Budget, CodeAnswer, Frame, Host, ListAnswer, Markup, Trace, TraceEvent, Variables};
 pub use function::{Function, functions, is_reserved};
 pub use item::{BinaryKind, Derived, Item, Qualified, is_numeric, string_of};
 pub use scope::{Binding, Scope, SourceModel, Symbols, TypeRef};

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use super::{
-    Binding, Budget, CodeAnswer, Failure, Formula, Frame, Host, Item, ItemType, Markup, Occurs, Scope, SourceModel,
-    Spot, StaticType, Symbols, Trace, TraceEvent, TypeRef, Value, functions,
+    Binding, Budget, CodeAnswer, Failure, Formula, Frame, Host, Item, ItemType, ListAnswer, Markup, Occurs, Scope,
+    SourceModel, Spot, StaticType, Symbols, Trace, TraceEvent, TypeRef, Value, functions,
 };
 use crate::{
     document::{Builder, Document, NodeId, QName, Text},
@@ -21,6 +21,17 @@ impl Host for Shop {
             ("colour", "red") => CodeAnswer::Found { value: "01".into(), place: Some("codes/colour.csv:2".into()) },
             ("colour", _) => CodeAnswer::Missing,
             _ => CodeAnswer::NoTable,
+        }
+    }
+
+    fn code_list(&self, list: &str, code: &str, column: Option<&str>) -> ListAnswer {
+        match (list, code, column) {
+            ("iso-4217", "CNY" | "JPY", None) => ListAnswer::Found(code.into()),
+            ("iso-4217", "CNY", Some("decimals")) => ListAnswer::Found("2".into()),
+            ("iso-4217", "JPY", Some("decimals")) => ListAnswer::Found("0".into()),
+            ("iso-4217", _, None | Some("decimals")) => ListAnswer::Missing,
+            ("iso-4217", ..) => ListAnswer::NoColumn,
+            _ => ListAnswer::NoList,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     base::{Sha256, name_based_uuid},
     document::Decimal,
     xpath::{
-        CodeAnswer, Date, DateTime, Failure, Item, TraceEvent, Value,
+        CodeAnswer, Date, DateTime, Failure, Item, ListAnswer, TraceEvent, Value,
         evaluate::only,
         operate::{Number, number},
     },
@@ -28,6 +28,31 @@ pub(super) const TABLE: &[Function] = &[
         ],
         yields: Other,
         call: code,
+    },
+    Function {
+        name: "in-code-list",
+        arity: (2, 2),
+        signature: "in-code-list($list as xs:string, $code as xs:anyAtomicType?) as xs:boolean",
+        doc: "Whether a code is in a code list (`codelists/<list>.csv`); no code is in none.",
+        examples: &[
+            ("in-code-list('iso-4217', 'CNY')", "true"),
+            ("in-code-list('iso-4217', 'XYZ')", "false"),
+            ("in-code-list('iso-4217', ())", "false"),
+        ],
+        yields: Other,
+        call: |call| boolean(listed(call, None)?.is_some()),
+    },
+    Function {
+        name: "code-list-value",
+        arity: (3, 3),
+        signature: "code-list-value($list as xs:string, $code as xs:anyAtomicType?, $column as xs:string) as xs:string?",
+        doc: "What a code list says of a code in one of its columns; nothing when the code is not in the list.",
+        examples: &[
+            ("code-list-value('iso-4217', 'JPY', 'decimals')", "0"),
+            ("code-list-value('iso-4217', 'XYZ', 'decimals')", ""),
+        ],
+        yields: Other,
+        call: |call| Ok(listed(call, Some(&call.string(2)?))?.map(Item::string).into()),
     },
     Function {
         name: "xref",
@@ -179,6 +204,21 @@ fn code(call: &Call<'_>) -> Result<Value, Failure> {
             Err(Failure::MissingCode { table, value, place: Box::default() })
         }
         CodeAnswer::NoTable => Err(Failure::error("FODC0002", format!("there is no code table `{table}`"))),
+    }
+}
+
+/// What a code list says of the code in the second argument; `None` when it is not in the list.
+fn listed(call: &Call<'_>, column: Option<&str>) -> Result<Option<String>, Failure> {
+    let list = call.string(0)?;
+    let Some(code) = text(call, 1)? else { return Ok(None) };
+    let failed = |text: String| Err(Failure::error("FODC0002", text));
+    match call.frame.host.code_list(&list, &code, column) {
+        ListAnswer::Found(value) => Ok(Some(value)),
+        ListAnswer::Missing => Ok(None),
+        ListAnswer::NoColumn => {
+            failed(format!("the code list `{list}` has no column `{}`", column.unwrap_or_default()))
+        }
+        ListAnswer::NoList => failed(format!("there is no code list `{list}`")),
     }
 }
 

@@ -93,8 +93,9 @@ enum Command {
     Demo(demo::Arguments),
     /// Hold files to the schemas and value rules of their document types.
     Validate(validate::Arguments),
-    /// Print the JSON Schema of mapping files, for editors.
-    Schema(schema::Arguments),
+    /// Look at schemas of documents, bring your own; print those of mapping files, for editors.
+    #[command(subcommand)]
+    Schema(schema::Command),
     /// Explain an error code.
     Explain(explain::Arguments),
 }
@@ -132,7 +133,7 @@ pub fn main() -> ExitCode {
             Command::Simulate(arguments) => simulate::simulate(&common, &arguments).await,
             Command::Demo(arguments) => demo::demo(&common, &arguments).await,
             Command::Validate(arguments) => validate::validate(&common, &arguments),
-            Command::Schema(arguments) => schema::schema(&common, &arguments),
+            Command::Schema(command) => schema::schema(&common, &command),
             Command::Explain(arguments) => explain::explain(&common, &arguments),
         }
     });

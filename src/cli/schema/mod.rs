@@ -1,0 +1,24 @@
+//! `crossdock schema`: schemas of families of documents, and those of our own content files for editors.
+
+use super::{Common, Exit, Failed, outcome::print_json};
+use crate::mapping::{fragment_file_schema, mapping_file_schema};
+
+/// What `schema` does.
+#[derive(clap::Subcommand)]
+#[command(after_help = "Examples:\n  crossdock schema mapping-file > mapping.schema.json\n  \
+    crossdock schema fragment-file > fragment.schema.json")]
+pub enum Command {
+    /// Print the JSON Schema of mapping files (`mappings/<profile>/<from>-to-<to>.yaml`), for editors.
+    MappingFile,
+    /// Print the JSON Schema of fragment files (`mappings/<profile>/fragments/<name>.yaml`), for editors.
+    FragmentFile,
+}
+
+/// Carries out one of the commands.
+pub fn schema(_: &Common, command: &Command) -> Result<Exit, Failed> {
+    match command {
+        Command::MappingFile => print_json(&mapping_file_schema()),
+        Command::FragmentFile => print_json(&fragment_file_schema()),
+    }
+    Ok(Exit::Ok)
+}

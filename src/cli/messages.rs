@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     api::{counts_json, is_current, message_json, summary_json},
-    app::{self, open_reader},
-    base::Clock as _,
+    app::{self, SystemClock, open_reader},
+    base::{Clock as _, Timestamp, parse_duration},
     catalog::Catalog,
     config::Settings,
     store::{MessageFilter, MessageView, Reason, Release, SqliteReader, Standing, Store as _, StoreError},
@@ -25,6 +25,8 @@ pub enum Command {
     Show(Show),
     /// The conservation law in numbers.
     Counts,
+    /// Which document types each system sends, and when last: who still sends the old version.
+    Types(Types),
     /// Check everything stored: structure, digests, conservation.
     Verify,
     /// Let parked or waiting messages and deliveries try again. Stop the hub first.
@@ -75,6 +77,15 @@ pub struct List {
     limit: usize,
 }
 
+/// What `messages types` takes.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  crossdock messages types\n  crossdock messages types --since 30d --json")]
+pub struct Types {
+    /// Only messages received since a day or moment (2026-11-01) or within a time (7d, 12h).
+    #[arg(long)]
+    since: Option<String>,
+}
+
 /// What `messages show` takes.
 #[derive(clap::Args)]
 pub struct Show {
@@ -96,6 +107,7 @@ pub async fn messages(common: &Common, command: &Command) -> Result<Exit, Failed
         Command::List(list) => self::list(common, &reader, list).await,
         Command::Show(show) => self::show(common, &settings, &reader, show).await,
         Command::Counts => counts(common, &reader).await,
+        Command::Types(types) => self::types(common, &reader, types).await,
         Command::Verify | Command::Release(_) | Command::Skip(_) => verify(common, &reader).await,
     };
     reader.close().await;
@@ -105,7 +117,7 @@ pub async fn messages(common: &Common, command: &Command) -> Result<Exit, Failed
 /// Releases or skips, as the only process on the journal.
 async fn act(common: &Common, settings: &Settings, act: &Act, skip: bool) -> Result<Exit, Failed> {
     let store = app::open_store(settings).await.map_err(|error| failed(&error))?;
-    let now = app::SystemClock::default().now();
+    let now = SystemClock::default().now();
     let mut done = Vec::new();
     let mut failures = Vec::new();
     if skip {
@@ -339,6 +351,38 @@ async fn counts(common: &Common, reader: &SqliteReader) -> Result<Exit, Failed> 
         out(format_args!("unaccounted {}", counts.unaccounted));
     }
     Ok(if counts.unaccounted == 0 { Exit::Ok } else { Exit::Problems })
+}
+
+/// A day, a moment, or how long ago, as `--since` takes it.
+pub fn moment(text: &str) -> Result<Timestamp, Failed> {
+    let ago = || {
+        let micros = i64::try_from(parse_duration(text)?.as_micros()).ok()?;
+        Some(Timestamp(SystemClock::default().now().micros().saturating_sub(micros)))
+    };
+    Timestamp::parse(text).or_else(ago).ok_or_else(|| {
+        Failed::new(Exit::Usage, format!("`{text}` is no time: write 2026-11-01, 2026-11-01T08:00:00Z, 7d or 12h"))
+    })
+}
+
+async fn types(common: &Common, reader: &SqliteReader, arguments: &Types) -> Result<Exit, Failed> {
+    let since = arguments.since.as_deref().map(moment).transpose()?.unwrap_or_default();
+    let types = reader.types(since).await.map_err(|error| failed(&error))?;
+    if common.json {
+        let listed: Vec<_> = types
+            .iter()
+            .map(|one| {
+                let (first, last) = (one.first.to_string(), one.last.to_string());
+                json!({"system": one.system, "type": one.document_type, "count": one.count, "first": first, "last": last})
+            })
+            .collect();
+        print_json(&json!({"types": listed}));
+        return Ok(Exit::Ok);
+    }
+    for one in &types {
+        let name = if one.document_type.is_empty() { "-" } else { &one.document_type };
+        out(format_args!("{}\t{name}\t{}\tlast {}", one.system, one.count, one.last));
+    }
+    Ok(Exit::Ok)
 }
 
 async fn verify(common: &Common, reader: &SqliteReader) -> Result<Exit, Failed> {

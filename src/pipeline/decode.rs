@@ -268,6 +268,13 @@ fn take_apart(
 fn not_identified(profile: &Profile, document: &Document, root: Option<NodeId>) -> Problem {
     let shown = root.and_then(|root| document.qname(root)).map_or_else(String::new, ToString::to_string);
     let place = root.map_or_else(Place::default, |root| document.place(root));
+    let versions = root.map(|root| profile.with_root(document, root)).unwrap_or_default();
+    if !versions.is_empty() {
+        let versions: Vec<&str> = versions.iter().map(|of| of.name.as_str()).collect();
+        let text = format!("the document with the root `{shown}` is none of the versions {}", versions.join(", "));
+        let hint = "the conditions `when` of profile.yaml tell them apart; send another version, or add this one";
+        return Problem::new(code::NOT_IDENTIFIED, text).at(place).hint(hint);
+    }
     let text = format!("the root `{shown}` is no document of profile `{}`", profile.name());
     Problem::new(code::NOT_IDENTIFIED, text).at(place).hint(format!("expected one of {}", names(profile).join(", ")))
 }

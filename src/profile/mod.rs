@@ -183,7 +183,14 @@ impl Profile {
         read::unwrap(self, document, limits)
     }
 
-    /// The type of a document, by its root element. JSON documents are known by the local name alone.
+    /// The document types with a root element, whichever version a document of it is.
+    #[must_use]
+    pub fn with_root(&self, document: &Document, root: NodeId) -> Vec<&DocumentType> {
+        read::with_root(self, document, root)
+    }
+
+    /// The type of a document, by its root element; of several with the same one, the first whose `when` holds. JSON
+    /// documents are known by the local name alone.
     #[must_use]
     pub fn identify(&self, document: &Document) -> Option<&DocumentType> {
         read::identify(self, document)

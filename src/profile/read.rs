@@ -15,12 +15,21 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Kind {
     pub of: DocumentType,
+    /// Tells it from other versions with the same root element.
+    when: Option<Questions>,
     facts: Questions,
     /// The numbers of the answers for business key, site, deduplication key and date.
     answers: [Option<usize>; 4],
 }
 
 impl Kind {
+    /// Whether a document is of this version. A condition that cannot be judged does not hold.
+    fn fits(&self, document: &Document, root: NodeId) -> bool {
+        let Some(when) = &self.when else { return true };
+        let inside = Inside { document_type: None, root }.document(document);
+        when.ask(&inside, &[], &(), &Limits::default(), |answers| answers.holds(0)).unwrap_or_default()
+    }
+
     /// Whether its documents carry a key of their own.
     pub(super) fn has_key(&self) -> bool {
         self.answers[2].is_some()
@@ -124,9 +133,11 @@ fn kind(
             asked.len() - 1
         })
     });
+    let compile = |asked| Questions::compile(None, asked, outer.file(), &scope, outer.problems());
+    let when = fields.get("when").map(|when| compile(vec![when]));
     fields.finish();
-    let facts = Questions::compile(None, asked, outer.file(), &scope, outer.problems());
-    Kind { of, facts, answers }
+    let facts = compile(asked);
+    Kind { of, when, facts, answers }
 }
 
 /// The namespace of unprefixed names in formulas about a document type.
@@ -163,10 +174,18 @@ pub(super) fn identify<'p>(profile: &'p Profile, document: &Document) -> Option<
     identify_root(profile, document, document.root_element()?)
 }
 
-fn identify_root<'p>(profile: &'p Profile, document: &Document, root: NodeId) -> Option<&'p DocumentType> {
-    let root = document.qname(root)?;
+fn identify_root<'p>(profile: &'p Profile, document: &Document, node: NodeId) -> Option<&'p DocumentType> {
+    let root = document.qname(node)?;
     let from_json = document.shape(NodeId::ROOT) != Shape::Markup;
-    profile.document_types().find(|of| *of.root == *root.local && (*of.namespace == *root.namespace || from_json))
+    let has_root = |of: &DocumentType| *of.root == *root.local && (*of.namespace == *root.namespace || from_json);
+    let mut kinds = profile.documents.iter().filter(|kind| has_root(&kind.of));
+    Some(&kinds.find(|kind| kind.fits(document, node))?.of)
+}
+
+/// The document types with the root element of a node, whether or not the document is of that version.
+pub(super) fn with_root<'p>(profile: &'p Profile, document: &Document, node: NodeId) -> Vec<&'p DocumentType> {
+    let Some(root) = document.qname(node) else { return Vec::new() };
+    profile.document_types().filter(|of| *of.root == *root.local && *of.namespace == *root.namespace).collect()
 }
 
 pub(super) fn unwrap(profile: &Profile, document: &Document, limits: &Limits) -> Result<Vec<Inside>, Failure> {

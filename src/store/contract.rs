@@ -64,6 +64,7 @@ macro_rules! contract_tests {
             a_long_response_is_cut,
             lists_are_newest_first_in_pages_and_filtered,
             counts_obey_the_conservation_law,
+            types_are_counted_by_who_sends_them,
             changes_are_announced,
             little_is_handed_out_at_once_when_messages_are_large,
             a_refused_call_does_not_disturb_its_neighbours,
@@ -665,6 +666,19 @@ pub async fn counts_obey_the_conservation_law(place: &impl Place) {
     assert_eq!(counts.unaccounted, 0);
     let verified = store.verify().await.expect("verified");
     assert_eq!((verified.digests, verified.faults), (4, vec![]));
+}
+
+pub async fn types_are_counted_by_who_sends_them(place: &impl Place) {
+    let store = place.open().await;
+    accepted(&*store, "a").await;
+    accepted(&*store, "b").await;
+    let types = store.types(Timestamp::default()).await.expect("types");
+    assert_eq!(types.len(), 1, "{types:?}");
+    assert_eq!((&*types[0].system, types[0].count), (&*message("a").system, 2));
+    assert_eq!(types[0].document_type, message("a").document_type);
+    assert_eq!((types[0].first, types[0].last), (message("a").received_at, message("b").received_at));
+    let later = message("b").received_at.plus(Duration::from_secs(1));
+    assert!(store.types(later).await.expect("types").is_empty());
 }
 
 pub async fn changes_are_announced(place: &impl Place) {

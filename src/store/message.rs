@@ -380,6 +380,21 @@ pub struct DeliveryCount {
     pub count: u64,
 }
 
+/// How often a system has sent a document type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeCount {
+    /// The system.
+    pub system: String,
+    /// The document type; empty for messages that could not be read or were not yet.
+    pub document_type: String,
+    /// How many messages.
+    pub count: u64,
+    /// When the first of them was received.
+    pub first: Timestamp,
+    /// When the last of them was received.
+    pub last: Timestamp,
+}
+
 /// The conservation law in numbers: everything accepted is in exactly one of these places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

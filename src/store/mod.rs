@@ -32,7 +32,7 @@ pub use error::StoreError;
 pub use mapping::{KeptMapping, MappingFile, MappingVersion};
 pub use message::{
     AcceptOutcome, Accepted, Counts, DeliveryCount, MessageFilter, MessageInfo, MessageState, MessageSummary,
-    MessageView, NewMessage, Page, PartView, Reason, Standing, Transport, Verified, Work,
+    MessageView, NewMessage, Page, PartView, Reason, Standing, Transport, TypeCount, Verified, Work,
 };
 pub use sqlite::{SqliteReader, SqliteStore};
 pub use xref::{NewXref, WaitKey, XrefKey};
@@ -142,6 +142,10 @@ pub trait Store: Send + Sync {
 
     /// How many messages and deliveries are in which state.
     async fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// Which document types each system has sent since a moment, by system and type; split messages are counted by their
+    /// parts.
+    async fn types(&self, since: Timestamp) -> Result<Vec<TypeCount>, StoreError>;
 
     /// The earliest moment after `now` at which a delivery becomes due; for timers. Deliveries due already are not
     /// considered: lease them.

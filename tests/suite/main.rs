@@ -28,6 +28,7 @@ mod transport_amqp;
 mod tutorial;
 mod two_stores;
 mod validate_command;
+mod versions;
 mod waiting;
 
 /// A service's address from the environment.

@@ -11,13 +11,13 @@ use tokio::task::JoinSet;
 
 use super::Arguments;
 use crate::{
-    app::{self, SystemClock, open_reader},
-    base::{Clock as _, Limits, Place, Problem, Timestamp, parse_duration},
+    app::{self, open_reader},
+    base::{Limits, Place, Problem, Timestamp},
     catalog::Catalog,
     cli::{
         Common, Exit, Failed,
         difference::{Blame, Groups, Mismatch, RuleGroup, shown},
-        messages::failed,
+        messages::{failed, moment},
         outcome::{out, print_json},
     },
     config::Settings,
@@ -75,18 +75,6 @@ pub async fn replay(common: &Common, arguments: &Arguments, settings: &Settings)
     reader.close().await;
     Ok(tell(common, tally.map_err(|error| failed(&error))?))
 }
-
-/// A day, a moment, or how long ago.
-fn moment(text: &str) -> Result<Timestamp, Failed> {
-    let ago = || {
-        let micros = i64::try_from(parse_duration(text)?.as_micros()).ok()?;
-        Some(Timestamp(SystemClock::default().now().micros().saturating_sub(micros)))
-    };
-    Timestamp::parse(text).or_else(ago).ok_or_else(|| {
-        Failed::new(Exit::Usage, format!("`{text}` is no time: write 2026-11-01, 2026-11-01T08:00:00Z, 7d or 12h"))
-    })
-}
-
 async fn compare_all(
     reader: &SqliteReader,
     catalog: Arc<Catalog>,

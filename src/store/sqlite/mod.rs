@@ -44,7 +44,7 @@ use self::{
 };
 use super::{
     Accepted, Counts, Hold, Leased, MappingVersion, MessageFilter, MessageView, NewAttempt, NewMessage, Next, Output,
-    Page, Plan, Recorded, Release, Released, Store, StoreError, Verified, Work, XrefKey, code,
+    Page, Plan, Recorded, Release, Released, Store, StoreError, TypeCount, Verified, Work, XrefKey, code,
 };
 use crate::base::{Problem, Sha256, Timestamp};
 
@@ -253,6 +253,10 @@ impl Store for SqliteStore {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.reader.counts().await
+    }
+
+    async fn types(&self, since: Timestamp) -> Result<Vec<TypeCount>, StoreError> {
+        self.reader.types(since).await
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {

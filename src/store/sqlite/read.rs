@@ -22,7 +22,7 @@ use crate::{
     store::{
         AttemptView, Counts, DeliveryCount, DeliveryState, KeptMapping, Leased, MappingFile, MappingVersion,
         MessageFilter, MessageInfo, MessageState, MessageSummary, MessageView, Output, Page, PartView, Standing,
-        StoreError, Verified, Work, XrefKey, code,
+        StoreError, TypeCount, Verified, Work, XrefKey, code,
     },
 };
 
@@ -386,6 +386,26 @@ impl SqliteReader {
         self.count().await.map_err(|error| self.sql(&error))
     }
 
+    /// See [`Store::types`](crate::store::Store::types).
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn types(&self, since: Timestamp) -> Result<Vec<TypeCount>, StoreError> {
+        self.health.check()?;
+        let read = async {
+            let rows = sqlx::query(
+                "SELECT system, document_type, count(*) AS count, min(received_at) AS first, max(received_at) AS last \
+                 FROM message WHERE received_at >= ?1 AND state <> 'split' GROUP BY system, document_type \
+                 ORDER BY system, document_type",
+            )
+            .bind(since.micros())
+            .fetch_all(&self.pool)
+            .await?;
+            rows.iter().map(type_count).collect::<Result<Vec<_>, sqlx::Error>>()
+        };
+        read.await.map_err(|error| self.sql(&error))
+    }
+
     async fn count(&self) -> Result<Counts, sqlx::Error> {
         let rows = sqlx::query(
             "SELECT NULL AS route, NULL AS destination, state, count(*) AS count, sum(delivery_count) AS planned, \
@@ -573,4 +593,14 @@ fn matching(filter: &MessageFilter, cursor: Option<i64>) -> QueryBuilder<Sqlite>
         select.push("WHERE d.message = m.seq), '')) LIKE ").push_bind(format!("%{pattern}%")).push(" ESCAPE '\\'");
     }
     select
+}
+
+fn type_count(row: &SqliteRow) -> Result<TypeCount, sqlx::Error> {
+    Ok(TypeCount {
+        system: row.try_get("system")?,
+        document_type: row.try_get("document_type")?,
+        count: row.try_get::<i64, _>("count")?.unsigned_abs(),
+        first: Timestamp(row.try_get("first")?),
+        last: Timestamp(row.try_get("last")?),
+    })
 }

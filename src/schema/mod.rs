@@ -7,6 +7,7 @@
 
 mod code;
 mod declaration;
+mod infer;
 mod json_schema;
 mod model;
 mod pattern;
@@ -16,6 +17,7 @@ mod xsd;
 mod xsd_set;
 
 pub use code::CODES;
+pub use infer::{DraftFile, Inference};
 pub use json_schema::JsonSchema;
 pub use model::{Attribute, Child, Model, Type, TypeId};
 pub use pattern::Pattern;

@@ -28,7 +28,8 @@ pub struct TrialHost<'a> {
 }
 
 impl<'a> TrialHost<'a> {
-    /// A trial; an entity without a cross reference is taken to have the same id in the target system.
+    /// A trial. Without a context file an entity is taken to have the same id in the target system; with one, a cross
+    /// reference that it does not have is missing, as in the hub.
     #[must_use]
     pub fn new(context: Option<&'a Context>, setup: Option<RunHost<'a>>) -> Self {
         Self { context, setup, assumed: RefCell::default() }
@@ -51,15 +52,15 @@ impl Host for TrialHost<'_> {
     }
 
     fn xref(&self, entity: &str, id: &str, system: Option<&str>) -> Option<String> {
-        let known = self.context.and_then(|context| context.xref(entity, id, system));
-        known.or_else(|| {
-            let text = format!("{entity} {id}");
-            let mut assumed = self.assumed.borrow_mut();
-            if !assumed.contains(&text) {
-                assumed.push(text);
-            }
-            Some(id.to_owned())
-        })
+        if let Some(context) = self.context {
+            return context.xref(entity, id, system);
+        }
+        let text = format!("{entity} {id}");
+        let mut assumed = self.assumed.borrow_mut();
+        if !assumed.contains(&text) {
+            assumed.push(text);
+        }
+        Some(id.to_owned())
     }
 
     fn message(&self, name: &str) -> Option<String> {

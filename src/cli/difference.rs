@@ -2,21 +2,22 @@
 
 use serde_json::{Value, json};
 
-use crate::mapping::{Difference, Explanation, Failure, Mapping, RulePlace};
+use crate::mapping::{Difference, Explanation, Failure, FieldExplanation, Mapping, RulePlace};
 
 /// A field that is not as expected.
 pub struct Mismatch {
     /// The field and both values.
     pub difference: Difference,
-    /// The rule that made it or should have; none where no rule has to do with it.
-    pub rule: Option<RulePlace>,
+    /// The rule that made it or should have, then those of the mappings before it in a chain; none where no rule has to do
+    /// with it.
+    pub rules: Vec<RulePlace>,
 }
 
 impl Mismatch {
     /// For people: path, both values under the words given, and the rule.
     #[must_use]
     pub fn line(&self, words: (&str, &str)) -> String {
-        let rule = self.rule.as_ref().map_or_else(String::new, |rule| format!(" ({rule})"));
+        let rule = self.rules.first().map_or_else(String::new, |rule| format!(" ({rule})"));
         format!("{}{rule}", shown(&self.difference, words))
     }
 }
@@ -45,19 +46,20 @@ impl Blame<'_> {
     pub fn all(&self, differences: Vec<Difference>) -> Vec<Mismatch> {
         let problems = self.failure.map(Failure::problems).unwrap_or_default();
         let mut stops = problems.iter().map(|problem| &problem.place);
-        let mut rule = |difference: &Difference| {
-            if difference.path == "problems" {
-                difference.actual.as_ref()?;
-                let place = stops.next()?;
-                return Some(RulePlace::of(place.file.as_deref()?, place.line, place.column));
-            }
-            self.rule(&difference.path)
+        let mut stop = |difference: &Difference| {
+            difference.actual.as_ref()?;
+            let place = stops.next()?;
+            Some(RulePlace::of(place.file.as_deref()?, place.line, place.column))
         };
-        differences.into_iter().map(|difference| Mismatch { rule: rule(&difference), difference }).collect()
+        let mut rules = |difference: &Difference| match difference.path.as_str() {
+            "problems" => stop(difference).into_iter().collect(),
+            path => self.rules(path).unwrap_or_default(),
+        };
+        differences.into_iter().map(|difference| Mismatch { rules: rules(&difference), difference }).collect()
     }
 
-    /// The rule behind one field; none for a field of the envelope.
-    fn rule(&self, path: &str) -> Option<RulePlace> {
+    /// The rules behind one field; none for a field of the envelope.
+    fn rules(&self, path: &str) -> Option<Vec<RulePlace>> {
         let mut wanted = plain(path);
         if let Some(first) = self.explanation.fields.first() {
             let first = plain(&first.path);
@@ -67,7 +69,7 @@ impl Blame<'_> {
             wanted.drain(..inside);
         }
         let made = self.explanation.fields.iter().find(|field| wanted == plain(&field.path));
-        Some(made.map_or_else(|| self.mapping.rule_of(&wanted), |field| field.rule.clone()))
+        Some(made.map_or_else(|| vec![self.mapping.rule_of(&wanted)], FieldExplanation::rules))
     }
 }
 
@@ -81,12 +83,12 @@ fn plain(path: &str) -> String {
     path.split('/').map(step).collect::<Vec<_>>().join("/")
 }
 
-/// Differences of one rule.
+/// Differences of one rule, or of the same rules through a chain of mappings.
 pub struct RuleGroup {
-    /// The rule; none for what no rule has to do with.
-    pub rule: Option<RulePlace>,
-    /// The rule as written, when it is one of the mapping.
-    pub text: Option<String>,
+    /// The rule, then those of the mappings before it; none for what no rule has to do with.
+    rules: Vec<RulePlace>,
+    /// Each rule as written, when it is one of the mappings.
+    texts: Vec<Option<String>>,
     /// How many differences it has.
     pub count: usize,
     /// The first of them.
@@ -108,15 +110,17 @@ impl Groups {
         Self { groups: Vec::new(), keep }
     }
 
-    /// Adds differences; `from` says what they are from, such as a message's id.
-    pub fn add(&mut self, mapping: Option<&Mapping>, mismatches: Vec<Mismatch>, from: &str) {
-        for Mismatch { difference, rule } in mismatches {
-            let at = self.groups.iter().position(|group| group.rule == rule).unwrap_or_else(|| {
-                let rules = mapping.map(Mapping::rules).unwrap_or_default();
-                let known = rules.iter().find(|known| Some(&known.place) == rule.as_ref());
-                let text = known.map(|known| known.text.trim().to_owned());
+    /// Adds differences of what a chain of mappings made; `from` says what they are from, such as a message's id.
+    pub fn add(&mut self, mappings: &[&Mapping], mismatches: Vec<Mismatch>, from: &str) {
+        for Mismatch { difference, rules } in mismatches {
+            let at = self.groups.iter().position(|group| group.rules == rules).unwrap_or_else(|| {
+                let text = |rule: &RulePlace| {
+                    let known = mappings.iter().flat_map(|mapping| mapping.rules()).find(|known| known.place == *rule);
+                    known.map(|known| known.text.trim().to_owned())
+                };
+                let texts = rules.iter().map(text).collect();
                 let example = from.to_owned();
-                self.groups.push(RuleGroup { rule, text, count: 0, differences: Vec::new(), example });
+                self.groups.push(RuleGroup { rules, texts, count: 0, differences: Vec::new(), example });
                 self.groups.len() - 1
             });
             let group = &mut self.groups[at];
@@ -130,24 +134,34 @@ impl Groups {
     /// The groups, in file order.
     #[must_use]
     pub fn into_vec(mut self) -> Vec<RuleGroup> {
-        self.groups.sort_by(|a, b| a.rule.cmp(&b.rule));
+        self.groups.sort_by(|a, b| a.rules.cmp(&b.rules));
         self.groups
     }
 }
 
 impl RuleGroup {
-    /// The rule for people: place and text.
+    /// The rules for people, one a line: place and text.
     #[must_use]
     pub fn title(&self) -> String {
-        let place = self.rule.as_ref().map_or_else(|| "no rule".to_owned(), ToString::to_string);
-        let text = self.text.as_ref().map_or_else(String::new, |text| format!("  {}", first_line(text)));
-        format!("{place}{text}")
+        if self.rules.is_empty() {
+            return "no rule".to_owned();
+        }
+        let line = |(at, (rule, text)): (usize, (&RulePlace, &Option<String>))| {
+            let text = text.as_ref().map_or_else(String::new, |text| format!("  {}", first_line(text)));
+            format!("{}{rule}{text}", if at == 0 { "" } else { "  through " })
+        };
+        self.rules.iter().zip(&self.texts).enumerate().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// For programs: rule and its text.
+    /// For programs: the rule and its text, and those of the mappings before in a chain.
     #[must_use]
     pub fn head_json(&self) -> Value {
-        json!({"rule": self.rule, "text": self.text, "count": self.count})
+        let mut value = json!({"rule": self.rules.first(), "text": self.texts.first(), "count": self.count});
+        if self.rules.len() > 1 {
+            let before = self.rules.iter().zip(&self.texts).skip(1);
+            value["through"] = before.map(|(rule, text)| json!({"rule": rule, "text": text})).collect();
+        }
+        value
     }
 }
 

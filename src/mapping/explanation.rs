@@ -1,9 +1,11 @@
 //! Where every field of an output came from.
 
+use std::{collections::BTreeMap, ops::Bound};
+
 use serde::Serialize;
 
 use crate::{
-    document::{Document, NodeId},
+    document::{Document, Kind, NodeId},
     xpath::TraceEvent,
 };
 
@@ -20,14 +22,26 @@ pub struct Explanation {
     pub mapping: String,
     /// SHA-256 of the mapping file.
     pub version: String,
+    /// All mappings of a chain, the first one first; empty when it was one alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<MappingVersion>,
     /// One entry per output field, in output order.
     pub fields: Vec<FieldExplanation>,
 }
 
 impl Default for Explanation {
     fn default() -> Self {
-        Self { format: FORMAT, mapping: String::new(), version: String::new(), fields: Vec::new() }
+        Self { format: FORMAT, mapping: String::new(), version: String::new(), chain: Vec::new(), fields: Vec::new() }
     }
+}
+
+/// A mapping of a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MappingVersion {
+    /// The mapping file.
+    pub mapping: String,
+    /// SHA-256 of the mapping file.
+    pub version: String,
 }
 
 /// The origin of one output field.
@@ -51,6 +65,71 @@ pub struct FieldExplanation {
     /// The cross references used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub xrefs: Vec<XrefUse>,
+    /// In a chain, the fields of the document in between that it was made from, each with its own origin; `sources`,
+    /// `codes` and `xrefs` above are then those of the whole chain.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub through: Vec<FieldExplanation>,
+}
+
+impl FieldExplanation {
+    /// Every rule that had a part in it: its own, then those of the mappings before, each once.
+    #[must_use]
+    pub fn rules(&self) -> Vec<RulePlace> {
+        let mut rules = vec![self.rule.clone()];
+        for rule in self.through.iter().flat_map(Self::rules) {
+            push_new(&mut rules, rule);
+        }
+        rules
+    }
+}
+
+impl Explanation {
+    /// The explanation of a chain: `self` is that of the document which the mapping of `later` took as its source.
+    #[must_use]
+    pub fn then(self, mut later: Self) -> Self {
+        let mut made: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (at, field) in self.fields.iter().enumerate() {
+            made.entry(&field.path).or_default().push(at);
+        }
+        for field in &mut later.fields {
+            let read = std::mem::take(&mut field.sources);
+            let (codes, xrefs) = (std::mem::take(&mut field.codes), std::mem::take(&mut field.xrefs));
+            for at in read.iter().flat_map(|source| behind(&made, &source.path)) {
+                let origin = &self.fields[at];
+                if field.through.contains(origin) {
+                    continue;
+                }
+                origin.sources.iter().for_each(|source| push_new(&mut field.sources, source.clone()));
+                origin.codes.iter().for_each(|code| push_new(&mut field.codes, code.clone()));
+                origin.xrefs.iter().for_each(|xref| push_new(&mut field.xrefs, xref.clone()));
+                field.through.push(origin.clone());
+            }
+            codes.into_iter().for_each(|code| push_new(&mut field.codes, code));
+            xrefs.into_iter().for_each(|xref| push_new(&mut field.xrefs, xref));
+        }
+        let own = |explanation: &Self| MappingVersion {
+            mapping: explanation.mapping.clone(),
+            version: explanation.version.clone(),
+        };
+        let before = if self.chain.is_empty() { vec![own(&self)] } else { self.chain.clone() };
+        later.chain = before.into_iter().chain([own(&later)]).collect();
+        later
+    }
+}
+
+/// The numbers of the fields that were made at a path: that one, or those below it when an element was read as a whole.
+fn behind(made: &BTreeMap<&str, Vec<usize>>, path: &str) -> Vec<usize> {
+    if let Some(fields) = made.get(path) {
+        return fields.clone();
+    }
+    let below = format!("{}/", path.trim_end_matches('/'));
+    let from = (Bound::Excluded(below.as_str()), Bound::Unbounded);
+    let found = made.range::<str, _>(from).take_while(|(path, _)| path.starts_with(&below));
+    // the text of an element has no part of its attributes
+    let found = found.filter(|(path, _)| !path.contains("/@"));
+    let mut fields: Vec<usize> = found.flat_map(|(_, fields)| fields.iter().copied()).collect();
+    fields.sort_unstable();
+    fields
 }
 
 /// A place in a mapping file.
@@ -160,7 +239,32 @@ pub(super) fn explain(noted: &Noted, output: &Document, input: &Document) -> Fie
         sources,
         codes,
         xrefs,
+        through: Vec::new(),
     }
+}
+
+/// The fields of a node that was copied to `made` from index `first` on, each with the node it is a copy of: attributes,
+/// and elements that hold text.
+pub(super) fn copied(made: &Document, first: usize, from: &Document, node: NodeId) -> Vec<(NodeId, NodeId)> {
+    let (copy, node) = if from.kind(node) == Kind::Document {
+        let nodes = (first..made.len()).filter_map(|at| made.node(at));
+        (nodes.into_iter().find(|node| made.kind(*node) == Kind::Element), from.root_element())
+    } else {
+        (made.node(first), Some(node))
+    };
+    let mut pairs = Vec::new();
+    let mut open: Vec<_> = copy.zip(node).into_iter().collect();
+    while let Some((copy, node)) = open.pop() {
+        let holds_text = |child| from.kind(child) == Kind::Text && !from.own_text(child).trim().is_empty();
+        pairs.extend(made.attributes(copy).zip(from.attributes(node)));
+        if from.elements(node).next().is_some() && !from.children(node).any(holds_text) {
+            open.extend(made.elements(copy).zip(from.elements(node)));
+        } else if matches!(from.kind(node), Kind::Element | Kind::Attribute | Kind::Text) {
+            pairs.push((copy, node));
+        }
+    }
+    pairs.sort_by_key(|(copy, _)| *copy);
+    pairs
 }
 
 fn push_new<T: PartialEq>(list: &mut Vec<T>, new: T) {

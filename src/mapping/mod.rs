@@ -33,7 +33,9 @@ use std::sync::Arc;
 pub use case::{Context, Difference, Expectation, compare, judge};
 pub use code::CODES;
 pub use conditions::{Conditions, Demand};
-pub use explanation::{CodeUse, Explanation, FORMAT, FieldExplanation, RulePlace, SourceField, XrefUse};
+pub use explanation::{
+    CodeUse, Explanation, FORMAT, FieldExplanation, MappingVersion, RulePlace, SourceField, XrefUse,
+};
 pub use failure::{Failure, MissingCode, MissingXref};
 pub use field_use::{FieldCoverage, FieldGap};
 pub use fragment::Fragment;

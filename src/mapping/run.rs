@@ -2,7 +2,7 @@
 
 use super::{
     Failure, Made, Recording, RulePlace, Template, code,
-    explanation::{Noted, explain},
+    explanation::{Noted, copied, explain},
     merge::Step,
     plan::{Block, Expression, Field, LiteralKind, OnEmpty, Only, Part, Rule},
     repetition::{Turn, turns},
@@ -473,10 +473,10 @@ impl<'t> Writing<'t> {
                 let text = "an attribute or text was to be copied where none may stand: at the top, or behind content";
                 return Err(self.wrong(scope, rule, code::MISPLACED_COPY, text.into()).into());
             }
-            if self.explaining
-                && let Some(made) = self.builder.document().node(before)
-            {
-                self.note(made, rule, &[TraceEvent::Read { document: *document, node: *node }]);
+            if self.explaining {
+                for (made, node) in copied(self.builder.document(), before, tree, *node) {
+                    self.note(made, rule, &[TraceEvent::Read { document: *document, node }]);
+                }
             }
             came = Came::Written;
         }

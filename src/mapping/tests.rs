@@ -483,15 +483,57 @@ fn the_page_of_explanations_shows_what_they_are() {
     let document = xml(order.trim_end());
     let (mut explanation, evaluations) = (Explanation::default(), Evaluations::default());
     let recording = Recording { explanation: Some(&mut explanation), observer: Some(&evaluations) };
-    mapping.apply_recorded(&document, &host, &Limits::default(), recording).unwrap();
+    let between = mapping.apply_recorded(&document, &host, &Limits::default(), recording).unwrap();
     let parsed = |title: &str| serde_json::from_str::<serde_json::Value>(&block("json", title)).unwrap();
     let shown = serde_json::to_value(&explanation).unwrap();
     assert_eq!(shown, parsed("## Explanation"), "{shown:#}");
+    let slip = Mapping::compile(&block("yaml", "The second mapping"), &"slip.yaml".into(), &Environment::default());
+    let mut of_slip = Explanation::default();
+    slip.unwrap().apply(&between, &host, &Limits::default(), Some(&mut of_slip)).unwrap();
+    let shown = serde_json::to_value(explanation.then(of_slip)).unwrap();
+    assert_eq!(shown, parsed("## Through a chain"), "{shown:#}");
     let shown = serde_json::json!({
         "format": super::FORMAT, "mapping": "order.yaml", "version": mapping.content_hash().to_string(),
         "evaluations": evaluations.into_vec(),
     });
     assert_eq!(shown, parsed("## Trace"), "{shown:#}");
+}
+
+#[test]
+fn a_chain_is_explained_down_to_the_first_document() {
+    let steps = [
+        "let: {lines: =a/i}\noutput: {h: {head: {no: =a/@no, kind: X}, row: {$each: =$lines, $copy: =.}, $copy: =a/note}}",
+        "output: {m: {$merge: =h, all: =normalize-space(h/head), first: '=h/row[1]/i/n'}}",
+        "output: {t: {id: =m/head/no, lot: =sum(m/row/i/n), all: =m/all, first: =m/first, b: =m/note/b, n: =count(m/row)}}",
+    ];
+    let mut document = xml("<a no='7'><i><n>1</n></i><i><n>2</n></i><note p='q'><b>x</b></note></a>");
+    let mut whole: Option<Explanation> = None;
+    for (at, body) in steps.iter().enumerate() {
+        let text = format!("from: a\nto: b\n{body}\n");
+        let mapping = Mapping::compile(&text, &format!("{at}.yaml").into(), &Environment::default()).unwrap();
+        let mut own = Explanation::default();
+        document = mapping.apply(&document, &Context::default(), &Limits::default(), Some(&mut own)).unwrap();
+        whole = Some(match whole {
+            Some(before) => before.then(own),
+            None => own,
+        });
+    }
+    let whole = whole.unwrap();
+    assert_eq!(whole.chain.iter().map(|one| one.mapping.as_str()).collect::<Vec<_>>(), ["0.yaml", "1.yaml", "2.yaml"]);
+    let shown = whole.fields.iter().map(|field| {
+        let sources: Vec<_> = field.sources.iter().map(|source| source.path.as_str()).collect();
+        let rules: Vec<_> = field.rules().iter().map(|rule| format!("{}:{}", &rule.file[..1], rule.column)).collect();
+        format!("{} = {} < {} | {}", field.path, field.value, sources.join(" "), rules.join(" "))
+    });
+    let expected = [
+        "/t/id = 7 < /a/@no | 2:18 1:22 0:25",
+        "/t/lot = 3 < /a/i[1]/n /a/i[2]/n | 2:35 1:22 0:72",
+        "/t/all = 7X < /a/@no | 2:57 1:31 0:25 0:39",
+        "/t/first = 1 < /a/i[1]/n | 2:72 1:65 0:72",
+        "/t/b = x < /a/note/b | 2:85 1:22 0:84",
+        "/t/n = 2 <  | 2:99",
+    ];
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
 }
 
 #[test]

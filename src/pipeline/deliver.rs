@@ -10,7 +10,7 @@ use metrics::{counter, histogram};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Facts, Hub, Mapped, RetrySchedule, RunHost, Stop, Xrefs, code, map_message};
+use super::{Dispatch, Facts, Hub, Mapped, RetrySchedule, RunHost, Stop, Xrefs, code};
 use crate::{
     base::{IdKind, Problem},
     catalog::{Catalog, System},
@@ -210,7 +210,17 @@ impl Delivering {
         let (route, document) = (leased.route.clone(), leased.document.clone());
         let xrefs = StoredXrefs { store: self.hub.store.clone(), runtime: tokio::runtime::Handle::current() };
         let run = tokio::task::spawn_blocking(move || {
-            map_message(&catalog, &message, &bytes, (&route, &document), &system, &xrefs, &limits)
+            Dispatch {
+                catalog: &catalog,
+                message: &message,
+                bytes: &bytes,
+                route: &route,
+                document: &document,
+                system: &system,
+                xrefs: &xrefs,
+                limits: &limits,
+            }
+            .map()
         });
         let stop = match run.await {
             Ok(Ok(mapped)) => {

@@ -45,63 +45,66 @@ pub enum Stop {
     Problem(&'static str, Problem),
 }
 
-/// Reads a stored message and maps it for a target system of a route, with which document: what a delivery would send.
-///
-/// # Errors
-/// See [`Stop`].
-pub fn map_message(
-    catalog: &Catalog,
-    message: &MessageInfo,
-    bytes: &[u8],
-    (route, document): (&str, &str),
-    system: &System,
-    xrefs: &dyn Xrefs,
-    limits: &Limits,
-) -> Result<Mapped, Stop> {
-    let read = Reading::of(catalog, message, bytes, (route, document), system, limits)?;
-    map(catalog, &read.facts, read.target, system, &read.decoded, xrefs, limits)
+/// A stored message on its way to one target: what a delivery would send, and where its fields come from.
+#[derive(Clone, Copy)]
+pub struct Dispatch<'a> {
+    /// The content to map with.
+    pub catalog: &'a Catalog,
+    /// The message.
+    pub message: &'a MessageInfo,
+    /// Its bytes, as received.
+    pub bytes: &'a [u8],
+    /// The route that leads to the target.
+    pub route: &'a str,
+    /// Which document of a mapping that makes several; empty when it makes one.
+    pub document: &'a str,
+    /// The target system.
+    pub system: &'a System,
+    /// Where cross references are looked up.
+    pub xrefs: &'a dyn Xrefs,
+    /// The limits of documents and evaluation.
+    pub limits: &'a Limits,
 }
 
-/// Where the fields of [`map_message`]'s document come from, envelope left out; `None` when no mapping made them or the
-/// mapping stopped.
-#[must_use]
-pub fn explain_message(
-    catalog: &Catalog,
-    message: &MessageInfo,
-    bytes: &[u8],
-    (route, document): (&str, &str),
-    system: &System,
-    xrefs: &dyn Xrefs,
-    limits: &Limits,
-) -> Option<Explanation> {
-    let read = Reading::of(catalog, message, bytes, (route, document), system, limits).ok()?;
-    let host = RunHost::new(catalog, &read.facts, system, xrefs);
-    let (last, before) = read.target.mappings.split_last()?;
-    let mut current = std::borrow::Cow::Borrowed(&read.decoded.document);
-    for mapping in before {
-        current = std::borrow::Cow::Owned(mapping.apply(&current, &host, limits, None).ok()?);
+impl Dispatch<'_> {
+    /// Reads the message and maps it: the bytes a delivery would send.
+    ///
+    /// # Errors
+    /// See [`Stop`].
+    pub fn map(&self) -> Result<Mapped, Stop> {
+        let Self { catalog, system, xrefs, limits, .. } = *self;
+        let Reading { decoded, facts, target } = self.read()?;
+        let host = RunHost::new(catalog, &facts, system, xrefs);
+        let outcome = run(catalog, target, system, &decoded.document, &host, limits);
+        let outcome = outcome.unwrap_or_else(|failure| Err(stop(&failure, &host, system)));
+        match host.failed() {
+            Some(error) => Err(Stop::Store(error)),
+            None => outcome,
+        }
     }
-    let mut explanation = Explanation::default();
-    last.apply(&current, &host, limits, Some(&mut explanation)).ok()?;
-    Some(explanation)
-}
 
-/// A stored message, read for a target.
-struct Reading<'a> {
-    decoded: Decoded,
-    facts: Facts,
-    target: &'a Target,
-}
+    /// Where the fields of [`Self::map`]'s document come from, through all mappings of the chain, envelope left out; `None`
+    /// when no mapping made them or one of them stopped.
+    #[must_use]
+    pub fn explain(&self) -> Option<Explanation> {
+        let Self { catalog, system, xrefs, limits, .. } = *self;
+        let Reading { decoded, facts, target } = self.read().ok()?;
+        let host = RunHost::new(catalog, &facts, system, xrefs);
+        let mut current = decoded.document;
+        let mut whole: Option<Explanation> = None;
+        for mapping in &target.mappings {
+            let mut explanation = Explanation::default();
+            current = mapping.apply(&current, &host, limits, Some(&mut explanation)).ok()?;
+            whole = Some(match whole {
+                Some(before) => before.then(explanation),
+                None => explanation,
+            });
+        }
+        whole
+    }
 
-impl<'a> Reading<'a> {
-    fn of(
-        catalog: &'a Catalog,
-        message: &MessageInfo,
-        bytes: &[u8],
-        (route, document): (&str, &str),
-        system: &System,
-        limits: &Limits,
-    ) -> Result<Self, Stop> {
+    fn read(&self) -> Result<Reading<'_>, Stop> {
+        let Self { catalog, message, bytes, route, document, system, limits, .. } = *self;
         let gone = |text: String| Stop::Problem("no-route", Problem::new(code::GONE, text));
         let Some(source) = catalog.system(&message.system) else {
             return Err(gone(format!("system `{}` is not configured any more", message.system)));
@@ -112,30 +115,15 @@ impl<'a> Reading<'a> {
             return Err(gone(format!("route `{route}` does not lead to `{}` any more", system.id)));
         };
         let facts = Facts { date: decoded.date.clone(), ..Facts::of(message) };
-        Ok(Self { decoded, facts, target })
+        Ok(Reading { decoded, facts, target })
     }
 }
 
-/// Maps a document for a target system.
-///
-/// # Errors
-/// See [`Stop`].
-fn map(
-    catalog: &Catalog,
-    facts: &Facts,
-    target: &Target,
-    system: &System,
-    decoded: &Decoded,
-    xrefs: &dyn Xrefs,
-    limits: &Limits,
-) -> Result<Mapped, Stop> {
-    let host = RunHost::new(catalog, facts, system, xrefs);
-    let outcome = run(catalog, target, system, &decoded.document, &host, limits);
-    let outcome = outcome.unwrap_or_else(|failure| Err(stop(&failure, &host, system)));
-    match host.failed() {
-        Some(error) => Err(Stop::Store(error)),
-        None => outcome,
-    }
+/// A stored message, read for a target.
+struct Reading<'a> {
+    decoded: Decoded,
+    facts: Facts,
+    target: &'a Target,
 }
 
 fn run(

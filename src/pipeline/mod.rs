@@ -23,7 +23,7 @@ pub use decode::{Content, Decoded, Part, Received, decode, open, resolve_type};
 pub use deliver::Delivering;
 pub use host::{Facts, RuleHost, RunHost, Xml, Xrefs};
 pub use intake::JournalIntake;
-pub use map::{Mapped, Stop, explain_message, map_message};
+pub use map::{Dispatch, Mapped, Stop};
 pub use retry::RetrySchedule;
 pub use transform::Transforming;
 pub use validate::{Direction, Judgement, judge, violations};

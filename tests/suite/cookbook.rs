@@ -52,8 +52,25 @@ fn run(page: &str) -> Result<(), String> {
     let context = block(page, "Context").map_or("mapping: recipe", |(_, text)| text);
     let context = Context::parse(context, &file).map_err(|e| e.to_string())?;
     let (language, input) = part("Input")?;
-    let result = mapping.apply(&document(language, input)?, &context, &Limits::default(), None);
-    let (language, output) = part("Output")?;
+    let input = document(language, input)?;
+    for mapping in mapping.documents() {
+        let name = mapping.document().map_or("", |name| name);
+        judged(mapping, &input, &context, part(&format!("Output of {name}"))?)?;
+    }
+    if !mapping.documents().is_empty() {
+        return Ok(());
+    }
+    judged(&mapping, &input, &context, part("Output")?)
+}
+
+/// In what a page's output is not what its mapping makes.
+fn judged(
+    mapping: &Mapping,
+    input: &Document,
+    context: &Context,
+    (language, output): (&str, &str),
+) -> Result<(), String> {
+    let result = mapping.apply(input, context, &Limits::default(), None);
     if language == "text" {
         let differences = judge(&result, Expectation::Failure(output));
         return if differences.is_empty() { Ok(()) } else { Err(format!("{differences:?}")) };

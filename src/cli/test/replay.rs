@@ -23,8 +23,8 @@ use crate::{
     config::Settings,
     document::Document,
     format::{ReadOptions, Syntax, charset_of_media_type, read},
-    mapping::{Difference, Explanation, RulePlace, compare},
-    pipeline::{Stop, Xrefs, explain_message, map_message},
+    mapping::{Difference, Mapping, RulePlace, compare},
+    pipeline::{Dispatch, Stop, Xrefs},
     store::{DeliveryState, DeliveryView, MessageFilter, MessageView, Output, SqliteReader, StoreError, XrefKey},
 };
 
@@ -170,15 +170,23 @@ impl Run<'_> {
     }
 
     fn once(&self, output: &Output, xrefs: &KnownXrefs<'_>) -> Compared {
-        let (message, bytes) = (&self.view.message, &self.view.bytes);
-        let route = (self.delivery.route.as_str(), self.delivery.document.as_str());
         let Some(system) = self.catalog.system(&self.delivery.destination) else {
             return Compared::Incomparable(format!(
                 "system `{}` is not configured any more",
                 self.delivery.destination
             ));
         };
-        let mapped = match map_message(self.catalog, message, bytes, route, system, xrefs, self.limits) {
+        let dispatch = Dispatch {
+            catalog: self.catalog,
+            message: &self.view.message,
+            bytes: &self.view.bytes,
+            route: &self.delivery.route,
+            document: &self.delivery.document,
+            system,
+            xrefs,
+            limits: self.limits,
+        };
+        let mapped = match dispatch.map() {
             Ok(mapped) => mapped,
             Err(Stop::Store(error)) => return Compared::Failed(error),
             Err(Stop::LeftOut(rule)) => return Compared::Incomparable(format!("left out now: {rule}")),
@@ -199,14 +207,18 @@ impl Run<'_> {
         if differences.is_empty() {
             return Compared::Rewritten;
         }
-        let last = self.catalog.target(route.0, &system.id, route.1).and_then(|target| target.mappings.last());
-        let Some(mapping) = last else {
-            let plain = differences.into_iter().map(|difference| Mismatch { difference, rule: None });
+        let Some(mapping) = self.mappings().last() else {
+            let plain = differences.into_iter().map(|difference| Mismatch { difference, rules: Vec::new() });
             return Compared::Differs(plain.collect());
         };
-        let explained = explain_message(self.catalog, message, bytes, route, system, xrefs, self.limits);
-        let explanation: Explanation = explained.unwrap_or_default();
+        let explanation = dispatch.explain().unwrap_or_default();
         Compared::Differs(Blame { mapping, explanation: &explanation, failure: None }.all(differences))
+    }
+
+    /// The mappings of its chain now.
+    fn mappings(&self) -> &[Arc<Mapping>] {
+        let DeliveryView { route, destination, document, .. } = self.delivery;
+        self.catalog.target(route, destination, document).map_or(&[], |target| &target.mappings)
     }
 
     fn document(&self, bytes: &[u8], content_type: &str) -> Result<Document, Problem> {
@@ -220,13 +232,13 @@ impl Run<'_> {
 /// A mapping that stops now, as a difference at the rule where it does.
 fn stopped(problem: &Problem) -> Mismatch {
     let Place { file, line, column, .. } = &problem.place;
-    let rule = file.as_ref().map(|file| RulePlace::of(file, *line, *column));
+    let rules = file.iter().map(|file| RulePlace::of(file, *line, *column)).collect();
     let difference = Difference {
         path: "problems".to_owned(),
         expected: Some("a document".to_owned()),
         actual: Some(format!("{}: {}", problem.code.id, problem.text)),
     };
-    Mismatch { difference, rule }
+    Mismatch { difference, rules }
 }
 
 /// Cross references as they were known at a moment.
@@ -258,8 +270,8 @@ impl Tally {
             Compared::Differs(mismatches) => {
                 self.differing += 1;
                 let target = catalog.target(&delivery.route, &delivery.destination, &delivery.document);
-                let mapping = target.and_then(|target| target.mappings.last());
-                self.groups.add(mapping.map(|mapping| &**mapping), mismatches, id);
+                let mappings = target.iter().flat_map(|target| &target.mappings).map(|mapping| &**mapping);
+                self.groups.add(&mappings.collect::<Vec<_>>(), mismatches, id);
             }
             Compared::Incomparable(why) => {
                 let why = if self.incomparable.len() < MAX_REASONS { why } else { "other reasons".to_owned() };

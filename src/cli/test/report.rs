@@ -47,7 +47,7 @@ pub fn json(ran: &[Ran]) -> Value {
                 "path": mismatch.difference.path,
                 "expected": mismatch.difference.expected,
                 "got": mismatch.difference.actual,
-                "rule": mismatch.rule,
+                "rule": mismatch.rules.first(),
             })).collect::<Vec<_>>(),
         })
     };

@@ -1,5 +1,7 @@
 //! Asks formulas at random in our engine and in another one, and compares the answers: `make oracle`.
 //!
+//! `--speed` compares the time of one small formula instead (`make formulas`).
+//!
 //! A difference is a mistake of ours, to be mended, or is explained in `differences.txt` by one of its rules.
 
 mod answer;
@@ -7,6 +9,7 @@ mod differences;
 mod generate;
 mod ours;
 mod sample;
+mod speed;
 mod theirs;
 
 use std::collections::BTreeMap;
@@ -25,6 +28,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let work = move || match arguments.first().map(|word| word.parse()) {
         None => run(SEED),
+        Some(Err(_)) if arguments[0] == "--speed" => speed::compare(),
         Some(Ok(seed)) => run(seed),
         Some(Err(_)) => ask(&arguments),
     };

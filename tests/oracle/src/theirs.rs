@@ -15,6 +15,12 @@ pub struct Held {
     handle: DocumentHandle,
 }
 
+impl Held {
+    pub fn into_parts(self) -> (Documents, DocumentHandle) {
+        (self.documents, self.handle)
+    }
+}
+
 pub fn document(text: &str) -> Held {
     let mut documents = Documents::new();
     let handle = documents.add_string_without_uri(text).expect("a well-formed sample");

@@ -46,18 +46,6 @@ impl Host for Codes {
             _ => CodeAnswer::Missing,
         }
     }
-
-    fn xref(&self, _: &str, _: &str, _: Option<&str>) -> Option<String> {
-        None
-    }
-
-    fn message(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn setting(&self, _: &str) -> Option<String> {
-        None
-    }
 }
 
 /// One direction of the job.

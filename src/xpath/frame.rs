@@ -12,18 +12,25 @@ use crate::{
     document::{Document, NodeId},
 };
 
-/// What the outside answers. Answers must not change within one run.
+/// What the outside answers; nothing, unless an implementation says otherwise. Answers must not change within one run.
 pub trait Host {
     /// The target value of a code table.
-    fn code(&self, table: &str, value: &str) -> CodeAnswer;
+    fn code(&self, _table: &str, _value: &str) -> CodeAnswer {
+        CodeAnswer::NoTable
+    }
     /// The id an entity has in the target system, or in the named one.
-    fn xref(&self, entity: &str, id: &str, system: Option<&str>) -> Option<String>;
+    fn xref(&self, _entity: &str, _id: &str, _system: Option<&str>) -> Option<String> {
+        None
+    }
     /// A property of the message: `id`, `received`, `system`, `site`, `type`, `business-key`.
-    fn message(&self, name: &str) -> Option<String>;
+    fn message(&self, _name: &str) -> Option<String> {
+        None
+    }
     /// A setting of the target system.
-    fn setting(&self, name: &str) -> Option<String>;
-    /// What a code list says of a code: its column of a name, or the code itself without one. There are no lists by
-    /// default.
+    fn setting(&self, _name: &str) -> Option<String> {
+        None
+    }
+    /// What a code list says of a code: its column of a name, or the code itself without one.
     fn code_list(&self, _list: &str, _code: &str, _column: Option<&str>) -> ListAnswer {
         ListAnswer::NoList
     }
@@ -48,23 +55,7 @@ pub trait Markup {
 }
 
 /// Nobody to ask: for formulas that look at a document alone.
-impl Host for () {
-    fn code(&self, _: &str, _: &str) -> CodeAnswer {
-        CodeAnswer::NoTable
-    }
-
-    fn xref(&self, _: &str, _: &str, _: Option<&str>) -> Option<String> {
-        None
-    }
-
-    fn message(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn setting(&self, _: &str) -> Option<String> {
-        None
-    }
-}
+impl Host for () {}
 
 /// What a code list says.
 #[derive(Clone, Debug, PartialEq, Eq)]

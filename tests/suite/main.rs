@@ -6,6 +6,7 @@ mod check_command;
 mod cookbook;
 mod crash;
 mod demo_command;
+mod documents;
 mod envelopes;
 mod equal_forms;
 mod error_pages;

@@ -153,6 +153,23 @@ fn an_order_that_cannot_be_mapped_ends_with_the_reasons() {
 }
 
 #[test]
+fn with_a_context_file_a_cross_reference_it_lacks_is_missing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let context = |xrefs: &str| {
+        let path = folder.path().join("context.yaml");
+        std::fs::write(&path, format!("mapping: {MAPPING}\nxrefs: [{xrefs}]\n")).expect("written");
+        path.to_str().expect("a plain path").to_owned()
+    };
+    let without = map(&["--context", &context("")]).expect(7);
+    assert!(without.talk.contains("unknown cross reference: customer C-1001"), "{}", without.talk);
+    let known = map(&["--context", &context("{entity: customer, id: C-1001, target: '007'}")]).expect(0);
+    assert_eq!(texts(&known.text(), "custcode"), ["007"]);
+    assert!(!known.talk.contains("no cross reference"), "{}", known.talk);
+    let assumed = map(&[]).expect(0);
+    assert!(assumed.talk.contains("no cross reference for customer C-1001 here"), "{}", assumed.talk);
+}
+
+#[test]
 fn the_trace_shows_each_evaluation_with_its_place_value_and_reads() {
     let trace = map(&["--trace", "--json"]).expect(0).json();
     assert_eq!(trace["format"], 1);

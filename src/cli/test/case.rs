@@ -19,7 +19,7 @@ use crate::{
     base::{Clock as _, Limits},
     catalog::Catalog,
     cli::{
-        context,
+        context::{self, TrialHost},
         difference::{Blame, Mismatch},
         map::{in_file, input},
     },
@@ -188,9 +188,10 @@ impl Runs<'_> {
         (context, document): (&Context, &Document),
         stem: &str,
     ) -> Result<Verdict, Vec<String>> {
+        let host = TrialHost::new(Some(context), None);
         let used = UsedRules::default();
         let observer = self.used.is_some().then_some(&used as _);
-        let result = mapping.apply_recorded(document, context, self.limits, Recording { explanation: None, observer });
+        let result = mapping.apply_recorded(document, &host, self.limits, Recording { explanation: None, observer });
         if let Some(all) = self.used {
             all.lock().unwrap_or_else(PoisonError::into_inner).add(&used);
         }
@@ -203,7 +204,7 @@ impl Runs<'_> {
         }
         // Only now, as it costs: which rule made what.
         let mut explanation = Explanation::default();
-        drop(mapping.apply(document, context, self.limits, Some(&mut explanation)));
+        drop(mapping.apply(document, &host, self.limits, Some(&mut explanation)));
         let blame = Blame { mapping, explanation: &explanation, failure: result.as_ref().err() };
         Ok(Verdict::Differs(blame.all(differences)))
     }

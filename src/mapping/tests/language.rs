@@ -63,8 +63,10 @@ fn fences(page: &str) -> Vec<(String, String)> {
 
 #[test]
 fn every_example_of_the_reference_page_gives_what_the_page_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/mapping-language.md");
-    let page = fs::read_to_string(path).expect("the page");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let page = fs::read_to_string(docs.join("reference/mapping-language.md")).expect("the page");
+    let chinese = fs::read_to_string(docs.join("zh/mapping-language.md")).expect("the page");
+    assert_eq!(fences(&page), fences(&chinese), "the Chinese page has the same examples");
     let mut fragments: Vec<(String, String)> = Vec::new();
     let mut mapping: Option<(String, Mapping)> = None;
     let mut input: Option<Document> = None;

@@ -7,7 +7,7 @@ use crossdock::{
     document::{Builder, Document, Kind, NodeId, Text},
     format::{Layout, Syntax, WriteOptions, write},
     pipeline::Xml,
-    xpath::{Binding, Budget, CodeAnswer, Failure, Formula, Frame, Host, Item, Markup, Scope, Value, string_of},
+    xpath::{Binding, Budget, Failure, Formula, Frame, Host, Item, Markup, Scope, Value, string_of},
 };
 
 use super::{suite::Assertion, tree};
@@ -35,22 +35,6 @@ pub struct Context {
 struct Outside;
 
 impl Host for Outside {
-    fn code(&self, _: &str, _: &str) -> CodeAnswer {
-        CodeAnswer::NoTable
-    }
-
-    fn xref(&self, _: &str, _: &str, _: Option<&str>) -> Option<String> {
-        None
-    }
-
-    fn message(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn setting(&self, _: &str) -> Option<String> {
-        None
-    }
-
     fn markup(&self) -> Option<&dyn Markup> {
         Some(&Xml)
     }

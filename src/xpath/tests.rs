@@ -528,6 +528,10 @@ fn a_loop_without_end_in_sight_runs_out_of_budget() {
     assert_eq!(run(&doubling), Err(Failure::Budget));
     let shared = format!("let $a := [[], 1]{} return data($a)", ", $a := [$a, $a]".repeat(50));
     assert_eq!(run(&shared), Err(Failure::Budget));
+    for method in ["xml", "text", "json", "adaptive"] {
+        let written = shared.replace("data($a)", &format!("serialize($a, map{{'method': '{method}'}})"));
+        assert_eq!(run(&written), Err(Failure::Budget), "{method}");
+    }
     let text = "string-join((1 to 1000) ! 'abcdefgh')";
     assert_eq!(run(&format!("replace({text}, '.', {text})")), Err(Failure::Budget));
     assert_eq!(run("count((1 to 500) ! matches('a', string(.)))"), Err(Failure::Budget));

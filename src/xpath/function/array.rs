@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Call, Function, Yields::Other, integer};
-use crate::xpath::{Array, Failure, Item, Value, collection::flatten, lookup::out_of_bounds};
+use super::{Call, Function, Yields::Other, equality::sorted, integer};
+use crate::xpath::{
+    Array, Failure, Item, Value,
+    collection::{atomized, flatten},
+    lookup::out_of_bounds,
+};
 
 pub(super) const TABLE: &[Function] = &[
     Function {
@@ -134,6 +138,19 @@ pub(super) const TABLE: &[Function] = &[
         examples: &[("array:reverse([1, 2, 3])?*", "3 2 1")],
         yields: Other,
         call: |call| made(call, members(call, 0)?.iter().rev().cloned().collect()),
+    },
+    Function {
+        name: "array:sort",
+        arity: (1, 2),
+        signature: "array:sort($array as array(*), $collation as xs:string?) as array(*)",
+        doc: "The members in the order of their values; equal ones stay as they were.",
+        examples: &[("array:sort([3, 1, 2])?*", "1 2 3"), ("array:sort([(2, 1), 2, ()])(2)", "2")],
+        yields: Other,
+        call: |call| {
+            let array = members(call, 0)?;
+            let keyed = array.iter().map(|member| Ok((atomized(member.clone())?, member.clone())));
+            made(call, sorted(call, keyed.collect::<Result<_, Failure>>()?)?)
+        },
     },
     Function {
         name: "array:join",

@@ -226,18 +226,21 @@ fn attributes_equal(
 }
 
 fn sort(call: &Call<'_>) -> Result<Value, Failure> {
+    let keyed = call.items(0).iter().map(|item| Ok((atomized(Value::One(item.clone()))?, item.clone())));
+    Ok(sorted(call, keyed.collect::<Result<_, Failure>>()?)?.into_iter().collect())
+}
+
+/// Things in the order of their keys; the collation is the second argument.
+pub(super) fn sorted<T>(call: &Call<'_>, keyed: Vec<(Value, T)>) -> Result<Vec<T>, Failure> {
     let collation = Collation::of(call, 1)?;
-    let keyed: Result<Vec<_>, Failure> = (call.items(0).iter())
-        .map(|item| Ok((atomized(Value::One(item.clone()))?.atomize(call.frame), item.clone())))
-        .collect();
-    let keyed = keyed?;
+    let keyed: Vec<_> = keyed.into_iter().map(|(key, thing)| (key.atomize(call.frame), thing)).collect();
     if let [(only, _)] = keyed.as_slice() {
         order(call.frame, collation, only, only)?;
     }
     let length = u64::from((keyed.len() + 1).ilog2() + 1);
     call.frame.budget.take(keyed.len() as u64 * length)?;
     let sorted = merged(keyed, &|(a, _), (b, _)| order(call.frame, collation, a, b))?;
-    Ok(sorted.into_iter().map(|(_, item)| item).collect())
+    Ok(sorted.into_iter().map(|(_, thing)| thing).collect())
 }
 
 /// A stable sort by merging; the order may fail, and need not be one.

@@ -106,8 +106,13 @@ pub(super) fn serialize(call: &Call<'_>) -> Result<Value, Failure> {
         Method::Adaptive => writer.adaptive(call.value(0))?,
         Method::Xml | Method::Text => writer.markup(call.value(0))?,
     };
-    call.frame.budget.take_text(text.len())?;
     string(text)
+}
+
+/// The items, arrays replaced by their members.
+fn flat(value: &Value) -> Result<Vec<Item>, Failure> {
+    let mut items = Vec::new();
+    if flatten(value, &mut items) { Ok(items) } else { Err(Failure::Budget) }
 }
 
 impl Parameters {
@@ -115,8 +120,7 @@ impl Parameters {
         for (name, kind) in KNOWN {
             let Some(value) = map.get(&Item::string(*name)) else { continue };
             let wrong = || Failure::error("XPTY0004", format!("parameter `{name}` has a value of the wrong type"));
-            let mut items = Vec::new();
-            flatten(value, &mut items);
+            let items = flat(value)?;
             let untyped = |item: &Item| matches!(item, Item::Untyped(_) | Item::Node(..));
             match (kind, items.as_slice()) {
                 (Kinds::Choice, []) | (Kinds::Text | Kinds::Number, []) => {}
@@ -281,8 +285,8 @@ struct Writer<'a> {
 impl Writer<'_> {
     /// Methods `xml` and `text`: the normalized sequence (Serialization 3.1 §2), piece by piece.
     fn markup(&self, value: &Value) -> Result<String, Failure> {
-        let mut items = Vec::new();
-        flatten(value, &mut items);
+        let items = flat(value)?;
+        self.call.frame.budget.take_items(items.len())?;
         let mut made = String::new();
         if self.parameters.declaration && self.parameters.method == Method::Xml {
             let _ = write!(made, "<?xml version=\"{}\" encoding=\"UTF-8\"", self.parameters.version);
@@ -295,7 +299,7 @@ impl Writer<'_> {
         for (at, item) in items.iter().enumerate() {
             let is_text = !matches!(item, Item::Node(..));
             match &self.parameters.separator {
-                Some(separator) if at > 0 => made.push_str(&self.escaped(separator)),
+                Some(separator) if at > 0 => self.add(&mut made, &self.escaped(separator))?,
                 None if is_text && follows_text => made.push(' '),
                 _ => {}
             }
@@ -306,10 +310,17 @@ impl Writer<'_> {
                     self.node(tree, *node, &mut made)?;
                 }
                 Item::Map(_) => return Err(Failure::error("SENR0001", "a map has no form in XML; use method json")),
-                other => made.push_str(&self.escaped(&self.call.frame.text_of(other))),
+                other => self.add(&mut made, &self.escaped(&self.call.frame.text_of(other)))?,
             }
         }
         Ok(made)
+    }
+
+    /// Adds a piece of text, and takes what it costs: the same member may stand in a value any number of times.
+    fn add(&self, made: &mut String, piece: &str) -> Result<(), Failure> {
+        self.call.frame.budget.take_text(piece.len())?;
+        made.push_str(piece);
+        Ok(())
     }
 
     fn escaped(&self, text: &str) -> String {
@@ -322,8 +333,7 @@ impl Writer<'_> {
 
     fn node(&self, tree: &Document, node: NodeId, made: &mut String) -> Result<(), Failure> {
         if self.parameters.method == Method::Text && matches!(tree.kind(node), Kind::Document | Kind::Element) {
-            made.push_str(&self.parameters.mapped(&tree.string_value(node)));
-            return Ok(());
+            return self.add(made, &self.parameters.mapped(&tree.string_value(node)));
         }
         let name = || tree.qname(node).map(|name| &*name.local).unwrap_or_default();
         match tree.kind(node) {
@@ -333,16 +343,17 @@ impl Writer<'_> {
                 }
             }
             Kind::Element => {
+                self.call.frame.budget.take_items(tree.end(node) - node.index())?;
                 let mut builder = Builder::default();
                 self.copy(&mut builder, tree, node);
                 let text = markup(self.call)?.write(&builder.finish(), self.parameters.indent);
                 let text = text.map_err(|problem| Failure::error("SERE0003", problem.text))?;
-                made.push_str(text.trim_end_matches('\n'));
+                self.add(made, text.trim_end_matches('\n'))?;
             }
             Kind::Attribute => {
                 return Err(Failure::error("SENR0001", "an attribute cannot be written by itself"));
             }
-            Kind::Text => made.push_str(&self.escaped(tree.own_text(node))),
+            Kind::Text => self.add(made, &self.escaped(tree.own_text(node)))?,
             _ if self.parameters.method == Method::Text => {}
             Kind::Comment => {
                 let _ = write!(made, "<!--{}-->", tree.own_text(node));
@@ -444,7 +455,7 @@ impl Writer<'_> {
                         made.push(',');
                     }
                     self.line(made, depth + 1);
-                    made.push_str(&text(&key));
+                    self.add(made, &text(&key))?;
                     made.push(':');
                     self.json_value(member, made, depth + 1)?;
                 }
@@ -459,7 +470,7 @@ impl Writer<'_> {
                     let plain = Parameters::default();
                     Writer { call: self.call, parameters: &plain }.node(tree, *node, &mut inner)?;
                 }
-                made.push_str(&text(&inner));
+                self.add(made, &text(&inner))?;
             }
             Item::Boolean(value) => made.push_str(if *value { "true" } else { "false" }),
             number if is_numeric(number) => {
@@ -467,9 +478,9 @@ impl Writer<'_> {
                 if matches!(&*shown, "NaN" | "INF" | "-INF") {
                     return Err(Failure::error("SERE0020", format!("JSON has no number {shown}")));
                 }
-                made.push_str(&shown);
+                self.add(made, &shown)?;
             }
-            other => made.push_str(&text(&self.call.frame.text_of(other))),
+            other => self.add(made, &text(&self.call.frame.text_of(other)))?,
         }
         Ok(())
     }
@@ -489,7 +500,7 @@ impl Writer<'_> {
             Ok(if value.len() == 1 { joined } else { format!("({joined})") })
         };
         let frame = self.call.frame;
-        Ok(match item {
+        let made = match item {
             Item::Node(document, node) => {
                 let Some(tree) = frame.document(*document) else { return Ok(String::new()) };
                 if tree.kind(*node) == Kind::Attribute {
@@ -523,6 +534,8 @@ impl Writer<'_> {
                 number if is_numeric(number) => frame.text_of(number).into_owned(),
                 typed => format!("{}(\"{}\")", other.type_name(), frame.text_of(typed)),
             },
-        })
+        };
+        frame.budget.take_text(made.len())?;
+        Ok(made)
     }
 }

@@ -29,14 +29,26 @@ pub(super) struct Run<'a> {
     pub locals: Vec<Value>,
 }
 
+/// A value, or what was raised; boxed, as values are handed from operation to operation.
+pub(super) type Evaluated<T> = Result<T, Box<Raised>>;
+
 /// A failure, and the start of the innermost operation that raised it.
-pub(super) type Evaluated<T> = Result<T, (Failure, u32)>;
+pub(super) struct Raised {
+    pub failure: Failure,
+    pub at: u32,
+}
+
+/// What is raised at a place.
+#[cold]
+pub(super) fn raised(failure: Failure, at: u32) -> Box<Raised> {
+    Box::new(Raised { failure, at })
+}
 
 impl Run<'_> {
     /// The value of an operation. Every operation with locals of its own is a method: this frame stays small, formulas
     /// nest deep.
     pub fn eval(&mut self, op: &Op, focus: Focus<'_>) -> Evaluated<Value> {
-        let at = |failure: Failure| (failure, op.span.start);
+        let at = |failure: Failure| raised(failure, op.span.start);
         self.frame.budget.take(1).map_err(at)?;
         match &op.kind {
             OpKind::Constant(value) => Ok(value.clone()),
@@ -82,7 +94,7 @@ impl Run<'_> {
         let mut items = Vec::with_capacity(all.len());
         for one in all {
             let value = self.eval(one, focus)?;
-            self.frame.budget.take_items(value.len()).map_err(|failure| (failure, span.start))?;
+            self.frame.budget.take_items(value.len()).map_err(|failure| raised(failure, span.start))?;
             append(&mut items, value);
         }
         Ok(items.into())
@@ -90,7 +102,7 @@ impl Run<'_> {
 
     fn calculated(&mut self, by: Arithmetic, left: &Op, right: &Op, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
         let (left, right) = (self.atom(left, focus)?, self.atom(right, focus)?);
-        arithmetic(self.frame, by, &left, &right).map_err(|failure| (failure, span.start))
+        arithmetic(self.frame, by, &left, &right).map_err(|failure| raised(failure, span.start))
     }
 
     /// Unary minus and plus.
@@ -99,13 +111,14 @@ impl Run<'_> {
         if value.is_empty() {
             return Ok(value);
         }
-        let value = only(&value).and_then(|item| number(self.frame, item)).map_err(|failure| (failure, span.start))?;
+        let value =
+            only(&value).and_then(|item| number(self.frame, item)).map_err(|failure| raised(failure, span.start))?;
         Ok(Value::One(if minus { value.map(Decimal::negate, |double| -double) } else { value }.item()))
     }
 
     fn compared(&mut self, by: Comparison, left: &Op, right: &Op, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
         let (left, right) = (self.atom(left, focus)?, self.atom(right, focus)?);
-        value_comparison(self.frame, by, &left, &right).map_err(|failure| (failure, span.start))
+        value_comparison(self.frame, by, &left, &right).map_err(|failure| raised(failure, span.start))
     }
 
     fn any_compared(
@@ -124,7 +137,7 @@ impl Run<'_> {
             return Ok(numbers.iter().any(|number| compared_with_range(by, *number, from, to)).into());
         }
         let right = self.atom(right, focus)?;
-        Ok(general_comparison(self.frame, by, &left, &right).map_err(|failure| (failure, span.start))?.into())
+        Ok(general_comparison(self.frame, by, &left, &right).map_err(|failure| raised(failure, span.start))?.into())
     }
 
     fn nodes_compared(
@@ -135,7 +148,7 @@ impl Run<'_> {
         focus: Focus<'_>,
         span: Span,
     ) -> Evaluated<Value> {
-        let at = |failure: Failure| (failure, span.start);
+        let at = |failure: Failure| raised(failure, span.start);
         let (left, right) = (self.eval(left, focus)?, self.eval(right, focus)?);
         if left.is_empty() || right.is_empty() {
             return Ok(Value::Empty);
@@ -160,7 +173,7 @@ impl Run<'_> {
     }
 
     fn concat(&mut self, all: &[Op], focus: Focus<'_>, span: Span) -> Evaluated<Value> {
-        let at = |failure: Failure| (failure, span.start);
+        let at = |failure: Failure| raised(failure, span.start);
         let mut joined = String::new();
         for one in all {
             let value = self.atom(one, focus)?;
@@ -191,7 +204,7 @@ impl Run<'_> {
             let value = self.eval(body, focus);
             self.locals.pop();
             let value = value?;
-            self.frame.budget.take_items(value.len()).map_err(|failure| (failure, span.start))?;
+            self.frame.budget.take_items(value.len()).map_err(|failure| raised(failure, span.start))?;
             append(&mut items, value);
         }
         Ok(items.into())
@@ -224,14 +237,14 @@ impl Run<'_> {
         let mut items = Vec::new();
         for (index, item) in input.items().iter().enumerate() {
             let value = self.eval(body, Focus { item: Some(item), position: index + 1, size })?;
-            self.frame.budget.take_items(value.len()).map_err(|failure| (failure, span.start))?;
+            self.frame.budget.take_items(value.len()).map_err(|failure| raised(failure, span.start))?;
             append(&mut items, value);
         }
         Ok(items.into())
     }
 
     fn combined(&mut self, by: SetOperation, left: &Op, right: &Op, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
-        let at = |failure: Failure| (failure, span.start);
+        let at = |failure: Failure| raised(failure, span.start);
         let (left, right) = (self.eval(left, focus)?, self.eval(right, focus)?);
         self.frame.budget.take((left.len() + right.len()) as u64).map_err(at)?;
         combine_sets(by, &left, &right).map_err(at)
@@ -241,7 +254,7 @@ impl Run<'_> {
         let OpKind::Cast { input, to, optional, prefixes } = &op.kind else { return Ok(Value::Empty) };
         let value = self.atom(input, focus)?;
         let cast = cast_value(self.frame, &value, *to, *optional, prefixes.as_deref());
-        cast.map_err(|failure| (failure, op.span.start))
+        cast.map_err(|failure| raised(failure, op.span.start))
     }
 
     fn castable(&mut self, op: &Op, focus: Focus<'_>) -> Evaluated<Value> {
@@ -259,20 +272,20 @@ impl Run<'_> {
         let value = self.eval(input, focus)?;
         if !self.matches_type(&value, test) {
             let failure = Failure::error("XPDY0050", format!("the value is not of type {}", test.text));
-            return Err((failure, span.start));
+            return Err(raised(failure, span.start));
         }
         Ok(value)
     }
 
     fn called(&mut self, op: &Op, focus: Focus<'_>) -> Evaluated<Value> {
         let OpKind::Call { function, arguments, conversions, prepared } = &op.kind else { return Ok(Value::Empty) };
-        let at = |failure: Failure| (failure, op.span.start);
+        let at = |failure: Failure| raised(failure, op.span.start);
         let mut values: SmallVec<[Value; 3]> = SmallVec::with_capacity(arguments.len());
         for (index, argument) in arguments.iter().enumerate() {
             let value = self.eval(argument, focus)?;
             values.push(match conversions.get(index) {
                 Some(Some(parameter)) => {
-                    convert(self.frame, value, parameter).map_err(|failure| (failure, argument.span.start))?
+                    convert(self.frame, value, parameter).map_err(|failure| raised(failure, argument.span.start))?
                 }
                 _ => value,
             });
@@ -302,13 +315,13 @@ impl Run<'_> {
         let value = self.eval(op, focus)?;
         match &value {
             Value::Empty | Value::One(Item::Node(..) | Item::Untyped(_) | Item::String(_)) => Ok(value),
-            _ => atomized(value).map_err(|failure| (failure, op.span.start)),
+            _ => atomized(value).map_err(|failure| raised(failure, op.span.start)),
         }
     }
 
     pub fn truth(&mut self, op: &Op, focus: Focus<'_>) -> Evaluated<bool> {
         let value = self.eval(op, focus)?;
-        value.effective_boolean().map_err(|failure| (failure, op.span.start))
+        value.effective_boolean().map_err(|failure| raised(failure, op.span.start))
     }
 
     /// Keeps the items for which every predicate holds (XPath 3.1 §3.3.3).
@@ -337,9 +350,9 @@ impl Run<'_> {
                             position == Decimal::from(i64::try_from(index + 1).unwrap_or(i64::MAX))
                         }
                         Ok(position) => position.to_f64() == (index + 1) as f64,
-                        Err(failure) => return Err((failure, op.span.start)),
+                        Err(failure) => return Err(raised(failure, op.span.start)),
                     },
-                    other => other.effective_boolean().map_err(|failure| (failure, op.span.start))?,
+                    other => other.effective_boolean().map_err(|failure| raised(failure, op.span.start))?,
                 };
                 if keep {
                     kept.push(item);
@@ -351,7 +364,7 @@ impl Run<'_> {
     }
 
     fn range(&mut self, from: &Op, to: &Op, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
-        let at = |failure: Failure| (failure, span.start);
+        let at = |failure: Failure| raised(failure, span.start);
         let Some((from, to)) = self.bounds(from, to, focus, span)? else { return Ok(Value::Empty) };
         let last = to.subtract(from).ok().and_then(Decimal::to_i64).ok_or_else(|| at(Failure::Budget))?;
         self.frame.budget.take_items(usize::try_from(last).unwrap_or(usize::MAX).saturating_add(1)).map_err(at)?;
@@ -362,7 +375,7 @@ impl Run<'_> {
 
     /// The first and the last integer of a range; none of an empty one.
     fn bounds(&mut self, from: &Op, to: &Op, focus: Focus<'_>, span: Span) -> Evaluated<Option<(Decimal, Decimal)>> {
-        let at = |failure: Failure| (failure, span.start);
+        let at = |failure: Failure| raised(failure, span.start);
         let (from, to) = (self.atom(from, focus)?, self.atom(to, focus)?);
         if from.is_empty() || to.is_empty() {
             return Ok(None);

@@ -62,7 +62,7 @@ impl Formula {
     pub fn evaluate(&self, frame: &Frame<'_>) -> Result<Value, Failure> {
         let focus = Focus { item: frame.item, position: frame.position, size: frame.size };
         let mut run = Run { frame, locals: Vec::new() };
-        run.eval(&self.op, focus).map_err(|(failure, at)| failure.or_at(|| self.place_of(at)))
+        run.eval(&self.op, focus).map_err(|raised| raised.failure.or_at(|| self.place_of(raised.at)))
     }
 
     /// The effective boolean value in a frame, for conditions.
@@ -129,7 +129,7 @@ pub(super) fn constant_value(op: &Op) -> Option<Value> {
 pub(super) fn constant_result(op: &Op) -> Result<Value, Failure> {
     with_nothing(|frame| {
         let mut run = Run { frame, locals: Vec::new() };
-        run.eval(op, Focus { item: None, position: 1, size: 1 }).map_err(|(failure, _)| failure)
+        run.eval(op, Focus { item: None, position: 1, size: 1 }).map_err(|raised| raised.failure)
     })
 }
 

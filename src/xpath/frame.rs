@@ -140,16 +140,12 @@ impl Budget {
     /// # Errors
     /// [`Failure::Budget`] when there are not enough left.
     pub fn take(&self, steps: u64) -> Result<(), Failure> {
-        let rest = self.steps.get().checked_sub(steps);
-        self.steps.set(rest.unwrap_or_default());
-        rest.map(|_| ()).ok_or(Failure::Budget)
+        spend(&self.steps, steps)
     }
 
     /// Takes bytes of memory.
     fn take_bytes(&self, bytes: u64) -> Result<(), Failure> {
-        let rest = self.bytes.get().checked_sub(bytes);
-        self.bytes.set(rest.unwrap_or_default());
-        rest.map(|_| ()).ok_or(Failure::Budget)
+        spend(&self.bytes, bytes)
     }
 
     /// Takes what some items in memory cost.
@@ -168,6 +164,19 @@ impl Budget {
     #[must_use]
     pub fn left(&self) -> u64 {
         self.steps.get()
+    }
+}
+
+fn spend(from: &Cell<u64>, amount: u64) -> Result<(), Failure> {
+    match from.get().checked_sub(amount) {
+        Some(rest) => {
+            from.set(rest);
+            Ok(())
+        }
+        None => {
+            from.set(0);
+            Err(Failure::Budget)
+        }
     }
 }
 

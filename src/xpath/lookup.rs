@@ -8,7 +8,7 @@ use super::{
     Array, Failure, Item, Map, Value,
     ast::Span,
     cast::{AtomicType, cast},
-    evaluate::{Evaluated, Focus, Run, append, only},
+    evaluate::{Evaluated, Focus, Run, append, only, raised},
     op::Op,
 };
 use crate::document::{Document, NodeId, Shape};
@@ -17,14 +17,14 @@ impl Run<'_> {
     pub(super) fn map_of(&mut self, entries: &[(Op, Op)], focus: Focus<'_>, span: Span) -> Evaluated<Value> {
         let mut map = Map::default();
         for (key, value) in entries {
-            let at = |failure: Failure| (failure, key.span.start);
+            let at = |failure: Failure| raised(failure, key.span.start);
             let found = self.atom(key, focus)?;
             let found = self.frame.atomize_item(only(&found).map_err(at)?);
             if map.get(&found).is_some() {
                 return Err(at(Failure::error("XQDY0137", "the map has this key already")));
             }
             let value = self.eval(value, focus)?;
-            self.frame.budget.take_items(1 + value.len()).map_err(|failure| (failure, span.start))?;
+            self.frame.budget.take_items(1 + value.len()).map_err(|failure| raised(failure, span.start))?;
             map.put(found, value);
         }
         Ok(Value::One(Item::Map(Arc::new(map))))
@@ -33,19 +33,19 @@ impl Run<'_> {
     pub(super) fn array_of(&mut self, members: &[Op], focus: Focus<'_>, span: Span) -> Evaluated<Value> {
         let members: Array = members.iter().map(|member| self.eval(member, focus)).collect::<Evaluated<_>>()?;
         let size = members.iter().map(Value::len).sum::<usize>() + members.len();
-        self.frame.budget.take_items(size).map_err(|failure| (failure, span.start))?;
+        self.frame.budget.take_items(size).map_err(|failure| raised(failure, span.start))?;
         Ok(Value::One(Item::Array(Arc::new(members))))
     }
 
     pub(super) fn array_from(&mut self, items: &Op, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
         let items = self.eval(items, focus)?;
-        self.frame.budget.take_items(items.len()).map_err(|failure| (failure, span.start))?;
+        self.frame.budget.take_items(items.len()).map_err(|failure| raised(failure, span.start))?;
         Ok(Value::One(Item::Array(Arc::new(items.items().iter().cloned().map(Value::One).collect()))))
     }
 
     /// `input?key`; without a key, everything.
     pub(super) fn lookup(&mut self, input: &Op, key: Option<&Op>, focus: Focus<'_>, span: Span) -> Evaluated<Value> {
-        let at = |failure: Failure| (failure, span.start);
+        let at = |failure: Failure| raised(failure, span.start);
         let input = self.eval(input, focus)?;
         let keys = match key {
             Some(key) => Some(self.atom(key, focus)?),
@@ -69,7 +69,7 @@ impl Run<'_> {
 
     /// `$map('key')`, `$array(1)`.
     pub(super) fn invoke(&mut self, callee: &Op, arguments: &[Op], focus: Focus<'_>, span: Span) -> Evaluated<Value> {
-        let at = |failure: Failure| (failure, span.start);
+        let at = |failure: Failure| raised(failure, span.start);
         let callee = self.eval(callee, focus)?;
         let callee = only(&callee).map_err(at)?;
         let [argument] = arguments else {

@@ -3,7 +3,7 @@
 use super::{
     Failure, Item, Value,
     ast::Axis,
-    evaluate::{Evaluated, Focus, Run},
+    evaluate::{Evaluated, Focus, Run, raised},
     op::{AxisOp, NodeTest, Op, Predicate, StepOp},
 };
 use crate::document::{Document, Kind, NodeId};
@@ -36,7 +36,7 @@ impl Run<'_> {
     }
 
     pub(super) fn path(&mut self, op: &Op, rooted: bool, steps: &[StepOp], focus: Focus<'_>) -> Evaluated<Value> {
-        let at = |failure: Failure| (failure, op.span.start);
+        let at = |failure: Failure| raised(failure, op.span.start);
         let start;
         let (mut current, steps) = match (rooted, steps.split_first()) {
             (true, _) | (false, None) => {
@@ -124,7 +124,7 @@ impl Run<'_> {
         for item in current.items() {
             let Item::Node(document, node) = item else {
                 let text = format!("a path step needs nodes, not a value of type {}", item.type_name());
-                return Err((Failure::error("XPTY0019", text), op.span.start));
+                return Err(raised(Failure::error("XPTY0019", text), op.span.start));
             };
             let Some(tree) = self.frame.document(*document) else { continue };
             if step.predicates.is_empty() {
@@ -132,7 +132,7 @@ impl Run<'_> {
                     found.push(item);
                     true
                 });
-                self.frame.budget.take(visited).map_err(|failure| (failure, op.span.start))?;
+                self.frame.budget.take(visited).map_err(|failure| raised(failure, op.span.start))?;
                 continue;
             }
             let limit = match step.predicates.first() {
@@ -144,7 +144,7 @@ impl Run<'_> {
                 here.push(item);
                 here.len() < limit
             });
-            self.frame.budget.take(visited).map_err(|failure| (failure, op.span.start))?;
+            self.frame.budget.take(visited).map_err(|failure| raised(failure, op.span.start))?;
             self.filter(&mut here, &step.predicates)?;
             here.into_iter().for_each(|item| found.push(item));
         }
@@ -222,10 +222,10 @@ impl Run<'_> {
         for (index, item) in current.items().iter().enumerate() {
             if !matches!(item, Item::Node(..)) {
                 let text = format!("a path step needs nodes, not a value of type {}", item.type_name());
-                return Err((Failure::error("XPTY0019", text), op.span.start));
+                return Err(raised(Failure::error("XPTY0019", text), op.span.start));
             }
             let value = self.eval(body, Focus { item: Some(item), position: index + 1, size })?;
-            self.frame.budget.take_items(value.len()).map_err(|failure| (failure, body.span.start))?;
+            self.frame.budget.take_items(value.len()).map_err(|failure| raised(failure, body.span.start))?;
             for item in value.items() {
                 match item {
                     Item::Node(..) => nodes = true,
@@ -235,11 +235,12 @@ impl Run<'_> {
             }
         }
         match (nodes, atoms) {
-            (true, true) => {
-                Err((Failure::error("XPTY0018", "a path step yields nodes and other values at once"), body.span.start))
-            }
+            (true, true) => Err(raised(
+                Failure::error("XPTY0018", "a path step yields nodes and other values at once"),
+                body.span.start,
+            )),
             (false, true) if !last => {
-                Err((Failure::error("XPTY0019", "a path step yields values that are not nodes"), body.span.start))
+                Err(raised(Failure::error("XPTY0019", "a path step yields values that are not nodes"), body.span.start))
             }
             (true, false) => Ok(in_document_order(items.into())),
             _ => Ok(items.into()),

@@ -1,6 +1,6 @@
 //! Functions on strings (F&O 3.1 §5).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 
@@ -90,8 +90,7 @@ pub(super) const TABLE: &[Function] = &[
             } else {
                 call.or_context(0)?.map(|item| call.frame.text_of(item)).unwrap_or_default()
             };
-            let words: Vec<&str> = text.split(SPACE).filter(|word| !word.is_empty()).collect();
-            string(words.join(" "))
+            string(&*normalized(&text))
         },
     },
     Function {
@@ -101,7 +100,7 @@ pub(super) const TABLE: &[Function] = &[
         doc: "The text in capital letters.",
         examples: &[("upper-case('lsvAm')", "LSVAM")],
         yields: Other,
-        call: |call| string(call.string(0)?.to_uppercase()),
+        call: |call| string(in_case(&call.string(0)?, str::make_ascii_uppercase, str::to_uppercase)),
     },
     Function {
         name: "lower-case",
@@ -110,7 +109,7 @@ pub(super) const TABLE: &[Function] = &[
         doc: "The text in small letters.",
         examples: &[("lower-case('ABc')", "abc")],
         yields: Other,
-        call: |call| string(call.string(0)?.to_lowercase()),
+        call: |call| string(in_case(&call.string(0)?, str::make_ascii_lowercase, str::to_lowercase)),
     },
     Function {
         name: "translate",
@@ -284,6 +283,35 @@ pub(super) const TABLE: &[Function] = &[
         },
     },
 ];
+
+/// The text without white space around it, inner white space as one space; borrowed when it is so already.
+fn normalized(text: &str) -> Cow<'_, str> {
+    let text = text.trim_matches(SPACE);
+    let bytes = text.as_bytes();
+    let space = |byte: u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let is_so = bytes.windows(2).all(|pair| !space(pair[1]) || (pair[1] == b' ' && !space(pair[0])));
+    if is_so {
+        return Cow::Borrowed(text);
+    }
+    let mut made = String::with_capacity(text.len());
+    for word in text.split(SPACE).filter(|word| !word.is_empty()) {
+        if !made.is_empty() {
+            made.push(' ');
+        }
+        made.push_str(word);
+    }
+    Cow::Owned(made)
+}
+
+/// The text in one case; that of ASCII is changed in place.
+fn in_case(text: &str, ascii: fn(&mut str), any: fn(&str) -> String) -> Arc<str> {
+    let mut made: Arc<str> = text.into();
+    match Arc::get_mut(&mut made) {
+        Some(made) if made.is_ascii() => ascii(made),
+        _ => return any(text).into(),
+    }
+    made
+}
 
 /// Characters at positions p with round(start) ≤ p < round(start) + round(length) (F&O 3.1 §5.4.3).
 fn substring(call: &Call<'_>) -> Result<Value, Failure> {

@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test unit conformance oracle bench fuzz lint nextest doc clean
+.PHONY: help demo test unit conformance oracle formulas bench fuzz lint nextest doc clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -25,6 +25,9 @@ conformance: ## the official suites (XML, JSON, schemas, attacks), scored; CROSS
 
 oracle: ## formulas at random, asked of another XPath engine too (ORACLE_SEED); needs the registry the first time
 	cargo run --quiet --manifest-path tests/oracle/Cargo.toml --target-dir target -- $(ORACLE_SEED)
+
+formulas: ## the time of one small formula against another XPath engine (release build: minutes the first time)
+	cargo run --quiet --release --manifest-path tests/oracle/Cargo.toml --target-dir target -- --speed
 
 bench: ## speed of reading, writing, validating and mapping against peers (quick-xml, lxml, libxslt, Saxon), as ratios
 	@test -x target/peers/bin/python3 || python3 -m venv target/peers

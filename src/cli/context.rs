@@ -4,9 +4,10 @@ use std::{cell::RefCell, path::Path, sync::Arc};
 
 use crate::{
     base::{Problem, Problems},
+    catalog::Catalog,
     mapping::Context,
     pipeline::{RunHost, Xml},
-    xpath::{CodeAnswer, Host, Markup},
+    xpath::{CodeAnswer, Host, ListAnswer, Markup},
 };
 
 /// Reads a `context.yaml`.
@@ -22,6 +23,7 @@ pub fn read(path: &Path) -> Result<Context, Problems> {
 
 /// The outside of a trial.
 pub struct TrialHost<'a> {
+    catalog: &'a Catalog,
     context: Option<&'a Context>,
     setup: Option<RunHost<'a>>,
     assumed: RefCell<Vec<String>>,
@@ -31,8 +33,8 @@ impl<'a> TrialHost<'a> {
     /// A trial. Without a context file an entity is taken to have the same id in the target system; with one, a cross
     /// reference that it does not have is missing, as in the hub.
     #[must_use]
-    pub fn new(context: Option<&'a Context>, setup: Option<RunHost<'a>>) -> Self {
-        Self { context, setup, assumed: RefCell::default() }
+    pub fn new(catalog: &'a Catalog, context: Option<&'a Context>, setup: Option<RunHost<'a>>) -> Self {
+        Self { catalog, context, setup, assumed: RefCell::default() }
     }
 
     /// The cross references that were assumed, for people.
@@ -49,6 +51,10 @@ impl Host for TrialHost<'_> {
             (CodeAnswer::NoTable, Some(setup)) => setup.code(table, value),
             (own, _) => own,
         }
+    }
+
+    fn code_list(&self, list: &str, code: &str, column: Option<&str>) -> ListAnswer {
+        self.catalog.lists().find(list, code, column)
     }
 
     fn xref(&self, entity: &str, id: &str, system: Option<&str>) -> Option<String> {

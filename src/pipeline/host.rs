@@ -105,24 +105,8 @@ impl<'a> RunHost<'a> {
 pub struct RuleHost<'a>(pub &'a Catalog);
 
 impl Host for RuleHost<'_> {
-    fn code(&self, _: &str, _: &str) -> CodeAnswer {
-        CodeAnswer::NoTable
-    }
-
     fn code_list(&self, list: &str, code: &str, column: Option<&str>) -> ListAnswer {
         self.0.lists().find(list, code, column)
-    }
-
-    fn xref(&self, _: &str, _: &str, _: Option<&str>) -> Option<String> {
-        None
-    }
-
-    fn message(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn setting(&self, _: &str) -> Option<String> {
-        None
     }
 }
 

@@ -95,7 +95,7 @@ pub fn map_file(common: &Common, arguments: &Arguments) -> Result<Exit, Failed> 
     let facts = facts(&catalog, first, &document, &limits);
     let system = target(&catalog, last, &document, arguments.system.as_deref())?;
     let setup = system.as_ref().map(|system| RunHost::new(&catalog, &facts, system, &()));
-    let host = TrialHost::new(context.as_ref(), setup);
+    let host = TrialHost::new(&catalog, context.as_ref(), setup);
     let trial = Trial { common, arguments, catalog: &catalog, host: &host, limits: &limits };
     let Handed { document, explanation } = match trial.hand_over(before, document)? {
         Ok(handed) => handed,

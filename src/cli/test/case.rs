@@ -188,7 +188,7 @@ impl Runs<'_> {
         (context, document): (&Context, &Document),
         stem: &str,
     ) -> Result<Verdict, Vec<String>> {
-        let host = TrialHost::new(Some(context), None);
+        let host = TrialHost::new(self.catalog, Some(context), None);
         let used = UsedRules::default();
         let observer = self.used.is_some().then_some(&used as _);
         let result = mapping.apply_recorded(document, &host, self.limits, Recording { explanation: None, observer });

@@ -8,6 +8,7 @@
 mod code;
 mod declaration;
 mod infer;
+mod json_model;
 mod json_schema;
 mod model;
 mod pattern;

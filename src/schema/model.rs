@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Simple, xsd};
+use super::{Simple, json_model, xsd};
 use crate::{base::Problems, document::QName};
 
 /// A type of one [`Model`].
@@ -108,6 +108,14 @@ impl Model {
     /// Every problem found.
     pub fn load(files: &dyn Fn(&str) -> Option<Vec<u8>>, entry: &str) -> Result<Self, Problems> {
         xsd::load(files, entry)
+    }
+
+    /// Reads a JSON Schema and what it refers to; `namespace` is the one its names get when documents are read.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn load_json(files: &dyn Fn(&str) -> Option<Vec<u8>>, entry: &str, namespace: &str) -> Result<Self, Problems> {
+        json_model::load(files, entry, namespace)
     }
 
     /// A type; an open one for a number of another model.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use regex::Regex;
 
-/// A form a text must have as a whole.
+/// A form a text must have, as a whole in XML Schema.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     text: String,
@@ -34,6 +34,12 @@ impl Pattern {
         let engine: Vec<String> = alternatives.iter().map(|one| translated(one)).collect();
         let regex = regex::RegexBuilder::new(&format!("^(?:{})$", engine.join("|"))).size_limit(1 << 20).build().ok();
         Self { text, regex }
+    }
+
+    /// A pattern of JSON Schema: it must be found somewhere in the text.
+    #[must_use]
+    pub fn searched(pattern: &str) -> Self {
+        Self { text: pattern.to_owned(), regex: regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().ok() }
     }
 
     /// Whether a text has the form.

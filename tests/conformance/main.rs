@@ -8,6 +8,7 @@ mod attacks;
 mod corpora;
 mod families;
 mod json;
+mod json_schema;
 mod mutations;
 mod qt3;
 mod ubl;

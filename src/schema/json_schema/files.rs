@@ -24,7 +24,7 @@ const FOLDER: &str = "schema:///";
 const MOST_FILES: usize = 256;
 
 /// A schema file.
-pub(super) struct Schema {
+pub(in crate::schema) struct Schema {
     pub name: Arc<str>,
     /// Its `$id` when that is absolute, else its place in the folder.
     pub address: String,
@@ -65,6 +65,13 @@ impl Schema {
         self.value.get("$schema").and_then(Value::as_str).filter(|_| is_own).map(|uri| uri.trim_end_matches('#'))
     }
 
+    /// The address that one written in this schema means.
+    pub fn resolve(&self, written: &str) -> Option<String> {
+        let base = jsonschema::uri::from_str(&self.address).ok()?;
+        let base = base.borrow();
+        Some(jsonschema::uri::resolve_against(&base, written).ok()?.as_str().to_owned())
+    }
+
     /// Where a part of the schema stands.
     pub fn place(&self, path: &jsonschema::paths::Location) -> Place {
         let (node, _) = Index::of(&self.document).find(&self.document, path);
@@ -98,7 +105,7 @@ impl Schema {
 }
 
 /// The entry of a schema and what was fetched for it.
-pub(super) struct Files<'a> {
+pub(in crate::schema) struct Files<'a> {
     read: &'a dyn Fn(&str) -> Option<Vec<u8>>,
     entry: Arc<Schema>,
     fetched: Arc<Mutex<Fetched>>,
@@ -106,7 +113,7 @@ pub(super) struct Files<'a> {
 
 #[derive(Default)]
 struct Fetched {
-    values: HashMap<String, Value>,
+    files: HashMap<String, Arc<Schema>>,
     missing: Option<String>,
 }
 
@@ -126,7 +133,7 @@ impl<'a> Files<'a> {
     }
 
     pub fn len(&self) -> usize {
-        1 + self.fetched.lock().unwrap_or_else(PoisonError::into_inner).values.len()
+        1 + self.fetched.lock().unwrap_or_else(PoisonError::into_inner).files.len()
     }
 
     /// Gives the validator what was fetched, and notes what was not.
@@ -139,8 +146,11 @@ impl<'a> Files<'a> {
         self.fetched.lock().unwrap_or_else(PoisonError::into_inner).missing.take()
     }
 
-    /// Reads the file at an address.
-    pub fn fetch(&self, address: &str) -> Result<(), Problems> {
+    /// The file at an address, read the first time.
+    pub fn schema(&self, address: &str) -> Result<Arc<Schema>, Problems> {
+        if let Some(known) = self.fetched.lock().unwrap_or_else(PoisonError::into_inner).files.get(address) {
+            return Ok(known.clone());
+        }
         let place = || self.entry.reference(address);
         let Some(name) = self.locate(address) else {
             let text = format!("`{address}` is no address of a file in the schema folder");
@@ -151,13 +161,16 @@ impl<'a> Files<'a> {
             let text = if address.starts_with(FOLDER) { text } else { format!("{text}: it would be `{address}`") };
             return Err(Problem::new(code::MISSING_FILE, text).at(place()).into());
         };
-        let value = Schema::read(&name, &bytes)?.value;
         if self.len() >= MOST_FILES {
             let text = format!("the schema refers to more than {MOST_FILES} files");
             return Err(Problem::new(code::UNSUPPORTED, text).at(place()).into());
         }
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).values.insert(address.to_owned(), value);
-        Ok(())
+        let mut schema = Schema::read(&name, &bytes)?;
+        address.clone_into(&mut schema.address);
+        let schema = Arc::new(schema);
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        fetched.files.insert(address.to_owned(), schema.clone());
+        Ok(schema)
     }
 
     /// The file of an address: relative to the entry's, as their addresses are; else `host/path`.
@@ -215,7 +228,8 @@ fn escaped(name: &str) -> String {
     made
 }
 
-fn unescaped(path: &str) -> Option<String> {
+/// The path of an address as a file name, or a pointer.
+pub(in crate::schema) fn unescaped(path: &str) -> Option<String> {
     let mut made = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
@@ -231,7 +245,7 @@ fn unescaped(path: &str) -> Option<String> {
 }
 
 /// What the validator asks for files.
-pub(super) struct Retriever(Arc<Mutex<Fetched>>);
+pub(in crate::schema) struct Retriever(Arc<Mutex<Fetched>>);
 
 /// A file that was not fetched yet, or is not there.
 #[derive(Debug)]
@@ -249,8 +263,8 @@ impl Retrieve for Retriever {
     fn retrieve(&self, address: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
         let mut fetched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let address = address.as_str().split('#').next().unwrap_or_default().to_owned();
-        match fetched.values.get(&address) {
-            Some(value) => Ok(value.clone()),
+        match fetched.files.get(&address) {
+            Some(schema) => Ok(schema.value.clone()),
             None => {
                 fetched.missing = Some(address);
                 Err(Box::new(NotFetched))

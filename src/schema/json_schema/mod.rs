@@ -13,10 +13,8 @@ use std::fmt;
 
 use jsonschema::{PatternOptions, ReferencingError, Registry, Retrieve, error::ValidationErrorKind};
 
-use self::{
-    files::{Files, Schema},
-    value::Index,
-};
+pub(super) use self::files::{Files, Schema, unescaped};
+use self::value::Index;
 use super::{Validator, Violation, code};
 use crate::{
     base::{Place, Problem, Problems, Severity},
@@ -58,7 +56,7 @@ impl JsonSchema {
             match build(&schema, &files) {
                 Ok(validator) => return Ok(Self { entry: entry.to_owned(), files: files.len(), validator }),
                 Err(failure) => match files.missing() {
-                    Some(address) => files.fetch(&address)?,
+                    Some(address) => drop(files.schema(&address)?),
                     None => return Err(problems(&failure, &schema)),
                 },
             }

@@ -653,3 +653,211 @@ fn text_of(value: &Value) -> Option<Arc<str>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(files: &[(&str, &str)]) -> Result<Model, Problems> {
+        let read =
+            |name: &str| files.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_bytes().to_vec());
+        super::load(&read, files[0].0, "urn:t")
+    }
+
+    fn model(schema: &str) -> Model {
+        load(&[("a.json", schema)]).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    /// A type with all below it, one line each; a type inside itself is told once.
+    fn outline(model: &Model) -> Vec<String> {
+        fn walk(model: &Model, of: TypeId, depth: usize, inside: &mut Vec<TypeId>, told: &mut Vec<String>) {
+            let held = model.get(of);
+            let indent = "  ".repeat(depth);
+            for attribute in &held.attributes {
+                let must = if attribute.required { "!" } else { "" };
+                told.push(format!("{indent}@{}{must} {:?}", attribute.name.local, attribute.value.kind));
+            }
+            for child in &held.children {
+                let below = model.get(child.of);
+                let max = child.max.map_or("*".to_owned(), |max| max.to_string());
+                let mut line = format!("{indent}{} {}..{max}", child.name.local, child.min);
+                for (flag, word) in [(child.in_choice, " choice"), (child.nillable, " null"), (below.open, " open")] {
+                    line.push_str(if flag { word } else { "" });
+                }
+                if let Some(value) = &below.value {
+                    line.push_str(&format!(" {:?}", value.kind));
+                    if !value.enumeration.is_empty() {
+                        line.push_str(&format!(" {}", value.enumeration.join("|")));
+                    }
+                }
+                told.push(line);
+                if !inside.contains(&child.of) {
+                    inside.push(child.of);
+                    walk(model, child.of, depth + 1, inside, told);
+                    inside.pop();
+                }
+            }
+        }
+        let mut told = Vec::new();
+        walk(model, TypeId::DOCUMENT, 0, &mut vec![TypeId::DOCUMENT], &mut told);
+        told
+    }
+
+    #[test]
+    fn members_arrays_attributes_and_values_become_children() {
+        let model = model(
+            r##"{"type": "object", "required": ["order"], "additionalProperties": false, "properties": {"order": {
+                "type": "object", "required": ["id", "lines", "total", "tags"], "additionalProperties": false, "properties": {
+                    "@version": {"const": "1"},
+                    "id": {"type": "string", "maxLength": 3},
+                    "date": {"type": ["string", "null"], "format": "date"},
+                    "total": {"type": "number", "multipleOf": 0.01, "minimum": 0},
+                    "lines": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/line"}},
+                    "tags": {"type": "array", "items": {"type": "string"}, "maxItems": 1},
+                    "grid": {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}},
+                    "amount": {"type": "object", "properties": {"@unit": {"type": "string"}, "#text": {"type": "number"}}, "required": ["@unit"], "additionalProperties": false},
+                    "any": {}, "map": {"type": "object", "additionalProperties": {"type": "string"}}}}},
+               "$defs": {"line": {"type": "object", "properties": {"no": {"type": "integer"}, "sub": {"$ref": "#/$defs/line"}}, "additionalProperties": false}}}"##,
+        );
+        assert_eq!(
+            outline(&model),
+            [
+                "order 1..1",
+                "  @version String",
+                "  id 1..1 String",
+                "  date 0..1 null Date",
+                "  total 1..1 Decimal",
+                "  lines 1..*",
+                "    no 0..1 Integer",
+                "    sub 0..1",
+                "  tags 0..* String",
+                "  grid 0..*",
+                "    grid 0..* Integer",
+                "  amount 0..1 Decimal",
+                "    @unit! String",
+                "  any 0..1 open String",
+                "  map 0..1 open",
+            ]
+        );
+        let order = model.get(TypeId::DOCUMENT).children[0].of;
+        let total = model.get(model.get(order).child(&QName::new("urn:t", "total")).expect("total").of);
+        let value = total.value.as_ref().expect("a number");
+        assert_eq!(value.misfit("1.234").as_deref(), Some("it has 3 digits after the point, at most 2 are allowed"));
+        assert!(value.misfit("-1").is_some());
+    }
+
+    #[test]
+    fn parts_are_one_type_and_alternatives_require_what_they_share() {
+        let model = model(
+            r##"{"allOf": [{"$ref": "#/definitions/base"}, {"properties": {"b": {"maxLength": 2}}, "required": ["b"]}],
+               "properties": {"b": {"type": "string"}},
+               "oneOf": [
+                 {"properties": {"kind": {"const": "x"}, "x": {"type": "integer"}}, "required": ["kind", "x"]},
+                 {"properties": {"kind": {"const": "y"}, "y": {"type": "boolean"}}, "required": ["kind"]}],
+               "if": {"required": ["a"]}, "then": {"properties": {"late": {"type": "string"}}, "required": ["late"]},
+               "unevaluatedProperties": false,
+               "definitions": {"base": {"type": "object", "properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]}}}}}"##,
+        );
+        assert_eq!(
+            outline(&model),
+            [
+                "b 1..1 String",
+                "a 0..1 null String",
+                "kind 1..1 String x|y",
+                "x 0..1 choice Integer",
+                "y 0..1 choice Boolean",
+                "late 0..1 choice String"
+            ]
+        );
+        assert!(!model.get(TypeId::DOCUMENT).open);
+    }
+
+    #[test]
+    fn references_lead_into_other_files_and_every_broken_one_is_reported() {
+        let files = [
+            (
+                "acme/a.json",
+                r##"{"properties": {"p": {"$ref": "parts/b.json#/$defs/p"}, "q": {"$ref": "parts/b.json#named"}}}"##,
+            ),
+            (
+                "acme/parts/b.json",
+                r##"{"$defs": {"p": {"$ref": "#/$defs/q"}, "q": {"$anchor": "named", "enum": ["1", 2]}}}"##,
+            ),
+        ];
+        let model = load(&files).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(outline(&model), ["p 0..1 String 1|2", "q 0..1 String 1|2"]);
+        let problems = load(&[(
+            "a.json",
+            "{\"properties\": {\n\"p\": {\"$ref\": \"gone.json\"},\n\"q\": {\"$ref\": \"#/$defs/gone\"}}}",
+        )])
+        .expect_err("broken");
+        assert_eq!(
+            problems
+                .to_string()
+                .lines()
+                .map(|line| line.split_once(": error").expect("an error").0)
+                .collect::<Vec<_>>(),
+            ["a.json:2:7", "a.json:3:7"]
+        );
+    }
+
+    #[test]
+    fn schemas_inside_themselves_end() {
+        for schema in [
+            r##"{"$ref": "#"}"##,
+            r##"{"allOf": [{"$ref": "#"}], "properties": {"a": {"$ref": "#"}}}"##,
+            r##"{"type": "array", "items": {"$ref": "#"}}"##,
+            r##"{"$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}, {"type": "string"}]}}, "properties": {"a": {"$ref": "#/$defs/a"}}}"##,
+        ] {
+            assert!(model(schema).len() < 5, "{schema}");
+        }
+    }
+
+    /// Names, numbers, kinds, words and lengths, one line for each field.
+    fn fields(model: &Model) -> Vec<String> {
+        let mut told = Vec::new();
+        let mut next = vec![(TypeId::DOCUMENT, String::new())];
+        while let Some((of, path)) = next.pop() {
+            for child in &model.get(of).children {
+                let path = format!("{path}/{}", child.name.local);
+                let below = model.get(child.of);
+                // Of the roots of XML Schema one is there.
+                let (min, in_choice) = if of == TypeId::DOCUMENT { (1, false) } else { (child.min, child.in_choice) };
+                let value = below.value.as_ref().map(|value| {
+                    let Simple { kind, enumeration, min_length, max_length, fraction_digits, .. } = value;
+                    format!("{kind:?} {enumeration:?} {min_length:?}..{max_length:?} .{fraction_digits:?}")
+                });
+                told.push(format!(
+                    "{path} {min}..{:?} choice={in_choice} open={} {}",
+                    child.max,
+                    below.open,
+                    value.unwrap_or_default()
+                ));
+                next.push((child.of, path));
+            }
+        }
+        told.sort();
+        told
+    }
+
+    #[test]
+    fn the_hub_documents_are_the_same_in_xml_schema_and_json_schema() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+        let read = |name: &str| std::fs::read(root.join(name)).ok();
+        for (xsd, json) in [
+            ("hub/1/Customer.xsd", "hub/1/customer.schema.json"),
+            ("hub/1/SalesOrder.xsd", "hub/1/sales-order.schema.json"),
+            ("hub/1/ServiceOrder.xsd", "hub/1/service-order.schema.json"),
+        ] {
+            let from_xsd = Model::load(&read, xsd).unwrap_or_else(|problems| panic!("{problems}"));
+            let from_json =
+                super::load(&read, json, "urn:crossdock:hub:1").unwrap_or_else(|problems| panic!("{problems}"));
+            let (xsd, json) = (fields(&from_xsd), fields(&from_json));
+            assert!(xsd.len() > 30);
+            let only = |these: &[String], those: &[String]| -> Vec<String> {
+                these.iter().filter(|line| !those.contains(line)).cloned().collect()
+            };
+            assert_eq!((only(&xsd, &json), only(&json, &xsd)), (Vec::new(), Vec::new()));
+        }
+    }
+}

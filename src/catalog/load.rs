@@ -17,7 +17,7 @@ use crate::{
     base::{Problem, Problems, Sha256},
     content::{self, Yaml},
     mapping::{Environment as MappingEnvironment, Fragment, Mapping, Source},
-    profile::{Profile, Rules},
+    profile::{DocumentType, Profile, Rules},
     schema::Model,
     xpath::{Formula, Scope, StaticType, Symbols},
 };
@@ -111,22 +111,29 @@ fn code_tables(library: &Library, problems: &RefCell<Problems>) -> CodeTables {
     tables
 }
 
+/// What a document type's model is kept under: its XML Schema, else its JSON Schema with the namespace its names get.
+pub(super) fn model_key(of: &DocumentType) -> Option<String> {
+    let from_json = || Some(format!("{} {}", of.json_schema.as_ref()?, of.namespace));
+    of.schema.clone().or_else(from_json)
+}
+
 type Models = RefCell<BTreeMap<String, Option<Arc<Model>>>>;
 
 fn profiles(library: &Library, catalog: &mut Catalog, models: &Models, problems: &RefCell<Problems>) {
     let read = |path: &str| library.read(&format!("schemas/{path}")).ok().flatten().map(std::borrow::Cow::into_owned);
-    let model = |path: &str| -> Option<Arc<Model>> {
-        if let Some(known) = models.borrow().get(path) {
+    let model = |of: &DocumentType| -> Option<Arc<Model>> {
+        let key = model_key(of)?;
+        if let Some(known) = models.borrow().get(&key) {
             return known.clone();
         }
-        let loaded = match Model::load(&read, path) {
+        let loaded = match of.model(&read)? {
             Ok(model) => Some(Arc::new(model)),
             Err(more) => {
                 extend(problems, more.0);
                 None
             }
         };
-        models.borrow_mut().insert(path.to_owned(), loaded.clone());
+        models.borrow_mut().insert(key, loaded.clone());
         loaded
     };
     for path in library.list("mappings", "/profile.yaml") {

@@ -115,8 +115,8 @@ impl Catalog {
     /// The type model of a document type, when its profile names a schema.
     #[must_use]
     pub fn model(&self, document_type: &str) -> Option<&Arc<Model>> {
-        let schema = self.profile_of(document_type)?.document_type(document_type)?.schema.as_ref()?;
-        self.models.get(schema)
+        let of = self.profile_of(document_type)?.document_type(document_type)?;
+        self.models.get(&load::model_key(of)?)
     }
 
     /// The compiled schema of a document type for documents in a syntax, or why it cannot be used; compiled the first

@@ -122,6 +122,23 @@ fn json_gets_arrays_and_numbers_as_the_schema_says() {
 }
 
 #[test]
+fn json_gets_arrays_and_numbers_as_a_json_schema_says() {
+    let schema = br#"{"properties": {"rows": {"type": "array", "items": {"properties": {
+        "sum": {"type": "number"}, "code": {"type": "string"}, "paid": {"type": "boolean"}}}},
+        "tags": {"type": "array", "items": {"type": "integer"}}, "one": {"type": "object"}}}"#;
+    let model = Model::load_json(&|_| Some(schema.to_vec()), "a.json", "").expect("a schema");
+    let body = "from: a\nto: b\noutput:\n  rows:\n    sum: =a/x\n    code: =a/x\n    paid: =a/y\n  tags: =a/n\n  one: {free: =a/x}\n";
+    let environment = Environment { target: Some(&model), ..Environment::default() };
+    let mapping = Mapping::compile(body, &"m.yaml".into(), &environment).expect("a good mapping");
+    let input = xml("<a><x>1.50</x><y>true</y><n>7</n></a>");
+    let output = mapping.apply(&input, &context(), &Limits::default(), None).expect("mapped");
+    assert_eq!(
+        written(&output, Syntax::Json),
+        r#"{"rows":[{"sum":1.50,"code":"1.50","paid":true}],"tags":[7],"one":{"free":"1.50"}}"#
+    );
+}
+
+#[test]
 fn without_a_schema_the_file_decides_order_and_the_values_their_json_form() {
     let body = "from: a\nto: b\noutput:\n  n: 1\n  t: '1'\n  yes: true\n  list:\n    - =a/x\n    - two\n  q: =a/x * 2\n  none: =()\n  kept:\n    $empty: keep\n    e: =()\n  nil:\n    $empty: nil\n    e: =()\n  gone:\n    e: =a/none\n";
     let mapping = Mapping::compile(body, &"m.yaml".into(), &Environment::default()).expect("a good mapping");

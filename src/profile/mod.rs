@@ -47,6 +47,20 @@ pub struct DocumentType {
     pub entity: Option<String>,
 }
 
+impl DocumentType {
+    /// Reads the type model of its schema, of the XML Schema when there are both; `None` without one.
+    ///
+    /// # Errors
+    /// Every problem of the schema.
+    pub fn model(&self, files: &dyn Fn(&str) -> Option<Vec<u8>>) -> Option<Result<Model, Problems>> {
+        match (&self.schema, &self.json_schema) {
+            (Some(xsd), _) => Some(Model::load(files, xsd)),
+            (None, Some(json)) => Some(Model::load_json(files, json, &self.namespace)),
+            (None, None) => None,
+        }
+    }
+}
+
 /// What the hub must know about a document to order and deduplicate it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -105,11 +119,15 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Compiles a `profile.yaml`; `models` gives the schema model of a file named in `documents`, when it is there.
+    /// Compiles a `profile.yaml`; `models` gives the schema model of a document type, when it names a schema.
     ///
     /// # Errors
     /// Every problem found.
-    pub fn compile(text: &str, file: &Arc<str>, models: &dyn Fn(&str) -> Option<Arc<Model>>) -> Result<Self, Problems> {
+    pub fn compile(
+        text: &str,
+        file: &Arc<str>,
+        models: &dyn Fn(&DocumentType) -> Option<Arc<Model>>,
+    ) -> Result<Self, Problems> {
         read::profile(text, file, models)
     }
 

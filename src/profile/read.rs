@@ -49,7 +49,7 @@ pub(super) struct Unwrap {
 pub(super) fn profile(
     text: &str,
     file: &Arc<str>,
-    models: &dyn Fn(&str) -> Option<Arc<Model>>,
+    models: &dyn Fn(&DocumentType) -> Option<Arc<Model>>,
 ) -> Result<Profile, Problems> {
     let root = parse(text, file)?;
     let problems = RefCell::default();
@@ -108,7 +108,7 @@ fn kind(
     node: &Yaml,
     outer: &Fields<'_>,
     scope: &TemplateScope<'_>,
-    models: &dyn Fn(&str) -> Option<Arc<Model>>,
+    models: &dyn Fn(&DocumentType) -> Option<Arc<Model>>,
 ) -> Kind {
     let fields = Fields::new(node, outer.file(), outer.problems());
     let owned = |text: &str| text.to_owned();
@@ -120,7 +120,7 @@ fn kind(
         root: fields.required_text("root").map(owned).unwrap_or_default(),
         entity: fields.text("entity").map(owned),
     };
-    let model = of.schema.as_deref().and_then(models);
+    let model = models(&of);
     let scope = TemplateScope {
         environment: Environment { source: model.as_deref(), ..scope.environment },
         default_element_namespace: namespace_of(&of, scope),

@@ -8,7 +8,7 @@ use crate::{
     document::Document,
     format::{ReadOptions, Syntax, WriteOptions, read, write},
     mapping::Context,
-    schema::Model,
+    profile::DocumentType,
 };
 
 const PROFILE: &str = r#"
@@ -184,8 +184,8 @@ fn root() -> &'static Path {
 fn shipped(name: &str) -> Profile {
     let text = fs::read_to_string(root().join("mappings").join(name).join("profile.yaml")).expect("a profile");
     let files = |name: &str| fs::read(root().join("schemas").join(name)).ok();
-    let models = |schema: &str| {
-        Some(std::sync::Arc::new(Model::load(&files, schema).unwrap_or_else(|problems| panic!("{problems}"))))
+    let models = |of: &DocumentType| {
+        Some(std::sync::Arc::new(of.model(&files)?.unwrap_or_else(|problems| panic!("{problems}"))))
     };
     Profile::compile(&text, &"profile.yaml".into(), &models).unwrap_or_else(|problems| panic!("{name}: {problems}"))
 }

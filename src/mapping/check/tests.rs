@@ -8,6 +8,7 @@ use crate::{
         Environment, Mapping,
         tests::{load, shipped_model},
     },
+    schema::Model,
 };
 
 /// The code tables the mappings may name.
@@ -17,10 +18,18 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The schema of a shipped document type, or of one that has a JSON Schema only: `json/order`.
+fn model(document_type: &str) -> Option<Model> {
+    let Some(name) = document_type.strip_prefix("json/") else { return shipped_model(root(), document_type) };
+    let files = |name: &str| fs::read(root().join("tests/cases/mapping/bad/json").join(name)).ok();
+    let model = Model::load_json(&files, &format!("{name}.schema.json"), "");
+    Some(model.unwrap_or_else(|problems| panic!("{problems}")))
+}
+
 /// Everything that is said of a mapping, errors and warnings.
 fn problems(text: &str, file: &Arc<str>) -> Problems {
     let ends = Mapping::ends(text, file).unwrap_or_else(|problems| panic!("{problems}"));
-    let (source, target) = (shipped_model(root(), &ends.from), shipped_model(root(), &ends.to[0]));
+    let (source, target) = (model(&ends.from), model(&ends.to[0]));
     let tables: Vec<String> = TABLES.iter().map(|table| (*table).to_owned()).collect();
     let environment = Environment {
         source: source.as_ref(),

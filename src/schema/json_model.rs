@@ -196,11 +196,11 @@ impl Reader<'_> {
         let mut made = Type { name: self.types[id.0 as usize].name.clone(), ..Type::default() };
         let scalars = ["string", "number", "integer", "boolean"];
         let anything = merged.types.is_none() && !merged.speaks && merged.simple == Simple::default();
-        if anything || (merged.types.is_some() && scalars.iter().any(|scalar| merged.may_be(scalar))) {
-            made.value = Some(merged.simple.clone());
-        } else if merged.types.is_none() && merged.simple != Simple::default() {
-            made.value = Some(merged.simple.clone());
-        }
+        let holds_text = match &merged.types {
+            Some(_) => scalars.iter().any(|scalar| merged.may_be(scalar)),
+            None => anything || merged.simple != Simple::default(),
+        };
+        made.value = holds_text.then(|| merged.simple.clone());
         made.open = anything || (merged.may_be("object") && !merged.closed && (merged.speaks || made.value.is_none()));
         for Property { name, by, in_choice } in &merged.properties {
             let property = self.merge(by);

@@ -131,6 +131,14 @@ impl<'a> Loader<'a> {
         self.children(site).into_iter().find(|child| kinds.contains(&self.kind(*child)))
     }
 
+    /// What the first `xs:documentation` of a declaration says, white space collapsed.
+    pub fn documentation(&self, site: Site) -> Option<Arc<str>> {
+        let said = self.first(self.first(site, &["annotation"])?, &["documentation"])?;
+        let text = self.document(said).string_value(said.1);
+        let text: Vec<&str> = text.split_whitespace().collect();
+        (!text.is_empty()).then(|| text.join(" ").into())
+    }
+
     fn place(&self, site: Site) -> Place {
         let mut place = self.document(site).place(site.1);
         place.file = Some(self.files[site.0].name.as_str().into());

@@ -13,6 +13,8 @@ mod json_schema;
 mod model;
 mod pattern;
 mod simple;
+#[cfg(test)]
+mod tests;
 mod violation;
 mod xsd;
 mod xsd_set;

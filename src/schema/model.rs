@@ -31,6 +31,8 @@ pub struct Child {
     pub nillable: bool,
     /// Its place among its siblings; children with the same number may come in any order.
     pub order: u32,
+    /// What the schema says it means.
+    pub doc: Option<Arc<str>>,
 }
 
 impl Child {
@@ -56,6 +58,8 @@ pub struct Attribute {
     pub required: bool,
     /// What its text may be.
     pub value: Simple,
+    /// What the schema says it means.
+    pub doc: Option<Arc<str>>,
 }
 
 /// What an element may hold.

@@ -71,7 +71,8 @@ impl Building<'_> {
         for (order, (name, site)) in roots.into_iter().enumerate() {
             let of = self.element_type(site);
             let order = u32::try_from(order).unwrap_or(u32::MAX);
-            let child = Child { name, of, min: 0, max: Some(1), in_choice: true, nillable: false, order };
+            let doc = self.loader.documentation(site);
+            let child = Child { name, of, min: 0, max: Some(1), in_choice: true, nillable: false, order, doc };
             self.types[0].children.push(child);
         }
         while let Some((site, id)) = self.queue.pop_front() {
@@ -324,7 +325,8 @@ impl Building<'_> {
             return;
         }
         let order = around.order.unwrap_or(u32::try_from(out.children.len()).unwrap_or(u32::MAX));
-        out.children.push(Child { name, of, min, max, in_choice: around.in_choice, nillable, order });
+        let doc = self.loader.documentation(site).or_else(|| self.loader.documentation(declaration));
+        out.children.push(Child { name, of, min, max, in_choice: around.in_choice, nillable, order, doc });
     }
 
     fn attribute(&mut self, site: Site, out: &mut Type, depth: usize) {
@@ -360,7 +362,9 @@ impl Building<'_> {
             return;
         }
         let value = declaration.map_or_else(Simple::default, |declaration| self.typed(declaration, "type", depth));
-        out.attributes.push(Attribute { name, required: usage == "required", value });
+        let own = self.loader.documentation(site);
+        let doc = own.or_else(|| self.loader.documentation(declaration?));
+        out.attributes.push(Attribute { name, required: usage == "required", value, doc });
     }
 
     /// The simple type an attribute names, or the one written inside.

@@ -127,7 +127,7 @@ impl Catalog {
     pub fn validator(&self, document_type: &str, syntax: Syntax) -> Option<&Compiled> {
         match syntax {
             Syntax::Xml => self.schemas.xsd(document_type),
-            Syntax::Json => None,
+            Syntax::Json => self.schemas.json(document_type),
         }
     }
 

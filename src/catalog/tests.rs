@@ -88,7 +88,7 @@ fn below(model: &Model, of: TypeId, path: &str, inside: &mut Vec<TypeId>, rows: 
         rows.push(Row {
             path: path.clone(),
             occurs: occurs(child),
-            kind: below_it.value.as_ref().map(kind).unwrap_or_default(),
+            kind: below_it.value.as_ref().map_or_else(|| "fields".to_owned(), kind),
             values: below_it.value.as_ref().map(values).unwrap_or_default(),
             doc: doc(child, below_it, inside.contains(&child.of)),
         });

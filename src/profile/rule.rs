@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use super::{Profile, code, read};
+use super::{DocumentType, Profile, code, read};
 use crate::{
     base::{Code, Limits, Place, Problem, Problems, Severity},
     content::{Fields, Key, Yaml, parse},
@@ -37,8 +37,8 @@ struct Draft<'y> {
 }
 
 impl Rules {
-    /// Compiles a `rules.yaml` against the schemas of the document types; `models` gives the schema model of a file
-    /// named in the profile's `documents`, when it is there.
+    /// Compiles a `rules.yaml` against the schemas of the document types; `models` gives the schema model of a document
+    /// type, when it names a schema.
     ///
     /// # Errors
     /// Every problem found.
@@ -46,7 +46,7 @@ impl Rules {
         text: &str,
         file: &Arc<str>,
         profile: &Profile,
-        models: &dyn Fn(&str) -> Option<Arc<Model>>,
+        models: &dyn Fn(&DocumentType) -> Option<Arc<Model>>,
     ) -> Result<Self, Problems> {
         let root = parse(text, file)?;
         let problems = RefCell::default();
@@ -74,7 +74,7 @@ impl Rules {
                 demands.extend(draft.that.map(|that| Demand { number: first + at, each: draft.each, that }));
             }
             for kind in kinds {
-                let model = kind.of.schema.as_deref().and_then(models);
+                let model = models(&kind.of);
                 let scope = TemplateScope {
                     environment: Environment { source: model.as_deref(), ..scope.environment },
                     default_element_namespace: read::namespace_of(&kind.of, &scope),

@@ -1,9 +1,9 @@
-//! What documents of a type may look like: a type model read from XML Schema.
+//! What documents of a type may look like: a type model read from XML Schema or JSON Schema, and the validators.
 //!
 //! It stands apart so that mappings can be checked against both their sides before a message arrives, without knowing
-//! how types are written down. It answers "what may stand here?" and "does this text fit?"; whole documents are not
-//! validated here. It never does I/O: the caller resolves file names, so a schema cannot make it fetch anything. A new
-//! schema language gets its own reader beside `xsd.rs` that fills the same [`Model`].
+//! how types are written down. A [`Model`] answers "what may stand here?" and "does this text fit?", a [`Validator`]
+//! judges whole documents. Nothing here does I/O: the caller resolves file names, so a schema cannot make it fetch
+//! anything. A new schema language gets its own reader beside `xsd.rs` and `json_model.rs` that fills the same model.
 
 mod code;
 mod declaration;

@@ -73,7 +73,9 @@ impl JournalIntake {
                 Err(Problem::new(code::POISON, "reading this message failed in a way the program did not foresee"))
             })
         };
-        if arrival.bytes.len() > INLINE_BYTES { tokio::task::block_in_place(read) } else { read() }
+        // A schema judges on a thread of its own, which may be busy.
+        let may_take_long = arrival.bytes.len() > INLINE_BYTES || system.check_before_accept;
+        if may_take_long { tokio::task::block_in_place(read) } else { read() }
     }
 
     /// Keeps what cannot be processed where it is seen: a broker's or a folder's sender reads no answer.

@@ -7,11 +7,13 @@
 
 mod code;
 mod declaration;
+mod difference;
 mod infer;
 mod json_model;
 mod json_schema;
 mod model;
 mod pattern;
+mod sample;
 mod simple;
 #[cfg(test)]
 mod tests;
@@ -20,10 +22,12 @@ mod xsd;
 mod xsd_set;
 
 pub use code::CODES;
+pub use difference::{Change, ModelChange, model_changes};
 pub use infer::{DraftFile, Inference};
 pub use json_schema::JsonSchema;
 pub use model::{Attribute, Child, Model, Type, TypeId};
 pub use pattern::Pattern;
+pub use sample::example;
 pub use simple::{Simple, SimpleKind};
 pub use violation::{Validator, Violation};
 pub use xsd_set::XsdSet;

@@ -7,6 +7,7 @@
 mod attacks;
 mod corpora;
 mod families;
+mod infer;
 mod json;
 mod json_schema;
 mod mutations;

@@ -19,6 +19,7 @@ mod reload;
 mod replay_command;
 mod replies;
 mod schema_command;
+mod schema_drafts;
 mod schema_modes;
 mod schemas;
 mod send_command;

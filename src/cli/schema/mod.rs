@@ -1,5 +1,9 @@
 //! `crossdock schema`: schemas of families of documents, and those of our own content files for editors.
 
+mod difference;
+mod infer;
+mod sample;
+
 use super::{Common, Exit, Failed, outcome::print_json};
 use crate::mapping::{fragment_file_schema, mapping_file_schema};
 
@@ -12,13 +16,22 @@ pub enum Command {
     MappingFile,
     /// Print the JSON Schema of fragment files (`mappings/<profile>/fragments/<name>.yaml`), for editors.
     FragmentFile,
+    /// Draft a schema from sample documents, with the evidence for each choice.
+    Infer(infer::Arguments),
+    /// Print a valid example document.
+    Sample(sample::Arguments),
+    /// Compare two schemas: what changed, and whom it breaks.
+    Diff(difference::Arguments),
 }
 
 /// Carries out one of the commands.
-pub fn schema(_: &Common, command: &Command) -> Result<Exit, Failed> {
+pub fn schema(common: &Common, command: &Command) -> Result<Exit, Failed> {
     match command {
         Command::MappingFile => print_json(&mapping_file_schema()),
         Command::FragmentFile => print_json(&fragment_file_schema()),
+        Command::Infer(arguments) => return infer::infer(common, arguments),
+        Command::Sample(arguments) => return sample::sample(common, arguments),
+        Command::Diff(arguments) => return difference::diff(common, arguments),
     }
     Ok(Exit::Ok)
 }

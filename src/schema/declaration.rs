@@ -30,6 +30,8 @@ pub(super) struct File {
     document: Document,
     prefixes: Vec<(String, String)>,
     pub target: Arc<str>,
+    /// Its target is the including schema's: it has none of its own.
+    is_chameleon: bool,
     pub qualified: bool,
     pub attributes_qualified: bool,
 }
@@ -70,6 +72,7 @@ impl<'a> Loader<'a> {
             return self.problems.push(problem.at(Place { file: Some(name.into()), ..Place::default() }));
         };
         let own = attribute(&document, root, "targetNamespace").map(Arc::from);
+        let is_chameleon = own.is_none();
         let target: Arc<str> = own.or(target).unwrap_or_default();
         if depth > MAX_DEPTH || self.files.iter().any(|file| file.name == name && file.target == target) {
             return;
@@ -79,7 +82,15 @@ impl<'a> Loader<'a> {
         let prefixes = declared_prefixes(&document, root);
         let children: Vec<NodeId> = document.elements(root).collect();
         let file = self.files.len();
-        self.files.push(File { name: name.to_owned(), document, prefixes, target, qualified, attributes_qualified });
+        self.files.push(File {
+            name: name.to_owned(),
+            document,
+            prefixes,
+            target,
+            is_chameleon,
+            qualified,
+            attributes_qualified,
+        });
         for child in children {
             self.top_level((file, child), depth);
         }
@@ -159,7 +170,8 @@ impl<'a> Loader<'a> {
             Some((_, namespace)) => namespace.as_str(),
             None if prefix == "xml" => XML,
             // Without a default namespace the name is in none; a chameleon include moves it to the including schema's.
-            None if prefix.is_empty() => &file.target,
+            None if prefix.is_empty() && file.is_chameleon => &file.target,
+            None if prefix.is_empty() => "",
             None => {
                 self.report(code::UNKNOWN_REFERENCE, format!("the prefix `{prefix}` is not declared"), site);
                 ""

@@ -180,15 +180,16 @@ impl Comparing<'_> {
             let writers = closed || (!opened && !gone.is_empty());
             self.note(path, Change::Values, (words(gone, closed), words(come, opened)), (readers, writers));
         }
-        if old.kind != new.kind || old.list != new.list {
-            let wider = old.list == new.list && is_wider(new.kind, old.kind);
-            let narrower = old.list == new.list && is_wider(old.kind, new.kind);
-            self.note(path, Change::Type, (kind(old), kind(new)), (!narrower, !wider));
-        }
         let (more, less) = facets(old, new);
-        if more || less {
-            self.note(path, Change::Type, (limits(old), limits(new)), (more, less));
+        if old.kind == new.kind && old.list == new.list {
+            if more || less {
+                self.note(path, Change::Type, (limits(old), limits(new)), (more, less));
+            }
+            return;
         }
+        let wider = old.list == new.list && is_wider(new.kind, old.kind);
+        let narrower = old.list == new.list && is_wider(old.kind, new.kind);
+        self.note(path, Change::Type, (kind(old), kind(new)), (!narrower || more, !wider || less));
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use crate::support::{crossdock, root};
 
 /// The document types with an XML Schema that are shipped.
-const TYPES: [&str; 3] = ["hub/sales-order@1", "hub/service-order@1", "hub/customer@1"];
+const TYPES: [&str; 5] = ["hub/sales-order@1", "hub/service-order@1", "hub/customer@1", "u8/customer", "u8/saleorder"];
 
 fn samples() -> Vec<String> {
     let folder = root().join("tests/cases/schema/infer");

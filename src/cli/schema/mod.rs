@@ -1,4 +1,5 @@
-//! `crossdock schema`: schemas of families of documents, and those of our own content files for editors.
+//! `crossdock schema`: schemas of families of documents, drafts, examples, differences; and those of our own content
+//! files for editors.
 
 mod difference;
 mod infer;
@@ -10,7 +11,9 @@ use crate::mapping::{fragment_file_schema, mapping_file_schema};
 /// What `schema` does.
 #[derive(clap::Subcommand)]
 #[command(after_help = "Examples:\n  crossdock schema mapping-file > mapping.schema.json\n  \
-    crossdock schema fragment-file > fragment.schema.json")]
+    crossdock schema fragment-file > fragment.schema.json\n  \
+    crossdock schema infer samples/*.xml --out order.xsd\n  crossdock schema sample hub/sales-order@1\n  \
+    crossdock schema diff old/order.xsd order.xsd")]
 pub enum Command {
     /// Print the JSON Schema of mapping files (`mappings/<profile>/<from>-to-<to>.yaml`), for editors.
     MappingFile,

@@ -44,7 +44,7 @@ pub(super) fn write(seen: &Inference, name: &str) -> Vec<DraftFile> {
         prefixes.insert(namespace, prefix);
         files.insert(namespace, file);
     }
-    let writer = Writer { seen, prefixes, files };
+    let writer = Writer { seen, first: &first, prefixes, files };
     namespaces
         .iter()
         .map(|namespace| DraftFile {
@@ -62,6 +62,8 @@ fn is_reserved(prefix: &str) -> bool {
 
 struct Writer<'a> {
     seen: &'a Inference,
+    /// The namespace of the first file.
+    first: &'a str,
     prefixes: BTreeMap<&'a str, String>,
     files: BTreeMap<&'a str, String>,
 }
@@ -102,7 +104,10 @@ impl Writer<'_> {
             roots.join(", ")
         );
         text.push_str(&documented(1, &about));
-        for one in used {
+        // The first file leads to all others: each root is found through it.
+        let is_first = self.first == namespace;
+        let all = self.files.keys().copied().filter(|one| is_first && *one != namespace);
+        for one in all.chain(used).collect::<BTreeSet<_>>() {
             text.push_str(&match (one, self.files.get(one)) {
                 ("", Some(file)) => format!("  <xs:import schemaLocation=\"{}\"/>\n", escaped(file)),
                 (_, Some(file)) => {

@@ -253,6 +253,15 @@ impl Document {
         Cow::Owned(joined)
     }
 
+    /// The same document with a root element that stands alone: no item of an array.
+    #[must_use]
+    pub fn with_single_root(mut self) -> Self {
+        if let Some(root) = self.root_element() {
+            self.nodes[root.index()].item = false;
+        }
+        self
+    }
+
     /// The text the document was read from, decoded; empty when it was made by a mapping.
     #[must_use]
     pub fn source(&self) -> &str {

@@ -89,11 +89,11 @@ impl Inside {
     pub fn document(&self, of: &Document) -> Document {
         let is_alone = of.elements(NodeId::ROOT).take(2).count() == 1;
         if is_alone && Some(self.root) == of.root_element() {
-            return of.clone();
+            return of.clone().with_single_root();
         }
         let mut builder = Builder::default();
         builder.copy(of, self.root);
-        builder.finish()
+        builder.finish().with_single_root()
     }
 }
 

@@ -54,6 +54,10 @@ fn three_orders_in_one_message_reach_two_stores_and_the_bad_one_is_parked_alone(
     assert_eq!(south.written(), ["u8/customer AC1001", "u8/saleorder ASO20260001"]);
     assert_eq!(east.written(), ["u8/customer EC2001", "u8/saleorder ESO20260002"]);
 
+    for part in [0, 2] {
+        let part = hub.message(&ids(&split)[part]);
+        assert!(part["attributes"]["violations"].is_null(), "a part is a document as its schema has it: {part:#}");
+    }
     let bad = hub.message(&ids(&split)[1]);
     let line = batch.lines().position(|line| line.contains("\"A\"")).expect("its line") + 1;
     assert_eq!((&bad["reason"]["line"], &bad["reason"]["column"]), (&Value::from(line), &Value::from(3)), "{bad:#}");

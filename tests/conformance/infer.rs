@@ -1,11 +1,12 @@
-//! A draft from twenty official UBL documents of the order side: all twenty are valid under it, mutated ones are not.
+//! A draft from twenty official UBL documents of the order side: all twenty are valid under it, mutated ones are not; and
+//! examples made from official schemas.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use crossdock::{
-    document::Document,
+    document::{Document, QName},
     format::{ReadOptions, Syntax, read},
-    schema::{Inference, Validator, XsdSet},
+    schema::{Inference, Model, TypeId, Validator, XsdSet, example},
 };
 
 use super::corpora;
@@ -100,4 +101,38 @@ fn a_draft_from_twenty_orders_takes_them_and_refuses_mutated_ones() {
         inference.len()
     );
     assert!(refused >= 15, "{refused}: {taken:?}");
+}
+
+/// The example of a root by its official schema: how many nodes, and it is valid.
+fn valid_example(schemas: &Path, entry: &str, root: &str, all: bool) {
+    let read = |name: &str| fs::read(schemas.join(name)).ok();
+    let model = Arc::new(Model::load(&read, entry).expect("the official schema"));
+    let set = XsdSet::load(&read, &[entry], &[]).expect("the official schema is valid");
+    let roots = &model.get(TypeId::DOCUMENT).children;
+    let name: QName = roots.iter().find(|known| &*known.name.local == root).expect("the root").name.clone();
+    let document = example(&model, &name, all).expect("an example");
+    let found = set.validate(&document, 5);
+    println!("{root}, all: {all}: {} nodes, {} violations", document.len(), found.len());
+    assert!(found.is_empty(), "{root}, all: {all}: {found:#?}");
+}
+
+#[test]
+fn examples_of_ubl_documents_are_valid_with_and_without_all() {
+    let Some(folder) = corpora::unpacked("ubl") else { return };
+    for root in ["Order", "Invoice"] {
+        for all in [false, true] {
+            let entry = format!("maindoc/UBL-{root}-2.4.xsd");
+            valid_example(&folder.path().join("ubl/2.4/xsdrt"), &entry, root, all);
+        }
+    }
+}
+
+/// With all there are unions and parts of dates, which a model does not tell from text.
+#[test]
+fn examples_of_oagis_and_star_documents_are_valid_with_what_must_be_there() {
+    let (Some(oagis), Some(star)) = (corpora::unpacked("oagis-10.1"), corpora::unpacked("star-5.5.4")) else { return };
+    let oagis = oagis.path().join("oagis/10_1/10_1/Model");
+    valid_example(&oagis, "BODs/ProcessPurchaseOrder.xsd", "ProcessPurchaseOrder", false);
+    let star = star.path().join("star/star5-5.5.4/Rev5.5.4");
+    valid_example(&star, "BODs/Standalone/ProcessRepairOrder.xsd", "ProcessRepairOrder", false);
 }

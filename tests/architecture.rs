@@ -89,6 +89,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("jsonschema", &["schema"]),
     ("saphyr_parser", &["content"]),
     ("toml", &["config"]),
+    ("zip", &["catalog"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("comfy_table", &["cli"]),

@@ -93,6 +93,12 @@ impl Library {
         Ok(shipped.map(|file| file.data))
     }
 
+    /// Whether a file is the shipped one: there is one, and the user's folder has none of that path.
+    #[must_use]
+    pub fn is_shipped(&self, path: &str) -> bool {
+        self.folder.as_ref().is_none_or(|folder| !folder.join(path).is_file())
+    }
+
     /// The text of a file.
     ///
     /// # Errors

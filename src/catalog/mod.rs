@@ -7,6 +7,7 @@
 mod code;
 mod code_list;
 mod code_table;
+mod family;
 mod library;
 mod load;
 mod route;
@@ -25,6 +26,7 @@ use std::{
 pub use code::{CODES, UNKNOWN_SYSTEM, UNREADABLE};
 pub use code_list::CodeLists;
 pub use code_table::{CodeTables, Found, Occasion};
+pub use family::{AddError, Added, Addition, Family, MANIFEST, Manifest, Root, Source, State, add};
 pub use library::Library;
 pub use route::{Route, Target, Test};
 pub use schemas::Compiled;

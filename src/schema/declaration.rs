@@ -1,6 +1,6 @@
 //! The schema files and their global declarations, before anything is made of them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use super::{
     code,
@@ -9,7 +9,7 @@ use super::{
 use crate::{
     base::{Code, Place, Problem, Problems},
     document::{Document, NodeId, QName},
-    format::{ReadOptions, Syntax, read},
+    format::{Doctype, ReadOptions, Syntax, read},
 };
 
 /// What a global declaration declares; each kind has its own names (XSD 1.0 part 1 §2.5).
@@ -25,10 +25,22 @@ pub(super) enum Global {
 /// A node of one of the loaded files.
 pub(super) type Site = (usize, NodeId);
 
-pub(super) struct File {
-    name: String,
+/// A schema file, read once for every model that needs it.
+pub(super) struct Parsed {
     document: Document,
     prefixes: Vec<(String, String)>,
+    target: Option<Arc<str>>,
+    qualified: bool,
+    attributes_qualified: bool,
+    globals: HashMap<(Global, Arc<str>), NodeId>,
+    /// Whatever includes, redefines or imports another file.
+    references: Vec<NodeId>,
+}
+
+/// A file as part of one schema: a chameleon include has the target namespace of the schema around it.
+pub(super) struct File {
+    name: String,
+    parsed: Arc<Parsed>,
     pub target: Arc<str>,
     /// Its target is the including schema's: it has none of its own.
     is_chameleon: bool,
@@ -36,98 +48,154 @@ pub(super) struct File {
     pub attributes_qualified: bool,
 }
 
-pub(super) struct Loader<'a> {
+/// What became of a file that was asked for; `None` when it is not there.
+type Asked = Option<Result<Arc<Parsed>, Problem>>;
+
+/// Schema files as they are asked for, each read once.
+pub(super) struct Sources<'a> {
     resolve: &'a dyn Fn(&str) -> Option<Vec<u8>>,
+    parsed: RefCell<HashMap<String, Asked>>,
+}
+
+impl<'a> Sources<'a> {
+    pub fn new(resolve: &'a dyn Fn(&str) -> Option<Vec<u8>>) -> Self {
+        Self { resolve, parsed: RefCell::default() }
+    }
+
+    fn get(&self, name: &str) -> Asked {
+        if let Some(known) = self.parsed.borrow().get(name) {
+            return known.clone();
+        }
+        let parsed = (self.resolve)(name).map(|bytes| Parsed::read(name, &bytes).map(Arc::new));
+        self.parsed.borrow_mut().insert(name.to_owned(), parsed.clone());
+        parsed
+    }
+}
+
+impl Parsed {
+    fn read(name: &str, bytes: &[u8]) -> Result<Self, Problem> {
+        // Some standards' files have a DOCTYPE with nothing in it that counts.
+        let options = ReadOptions { doctype: Doctype::Skip, ..ReadOptions::default() };
+        let document = read(bytes, Syntax::Xml, &options).map_err(|mut problem| {
+            problem.place.file = Some(name.into());
+            problem
+        })?;
+        let document = document.document;
+        let Some(root) = document.root_element().filter(|root| is_xs(&document, *root, "schema")) else {
+            let problem = Problem::new(code::NOT_A_SCHEMA, "the root element is not `schema` of XML Schema");
+            return Err(problem.at(Place { file: Some(name.into()), ..Place::default() }));
+        };
+        let (mut globals, mut references) = (HashMap::new(), Vec::new());
+        for child in document.elements(root) {
+            let kind = match xs_kind(&document, child) {
+                "include" | "redefine" | "import" => {
+                    references.push(child);
+                    continue;
+                }
+                "element" => Global::Element,
+                "complexType" | "simpleType" => Global::Type,
+                "group" => Global::Group,
+                "attribute" => Global::Attribute,
+                "attributeGroup" => Global::AttributeGroup,
+                _ => continue,
+            };
+            if let Some(local) = attribute(&document, child, "name") {
+                globals.entry((kind, Arc::from(local))).or_insert(child);
+            }
+        }
+        Ok(Self {
+            prefixes: declared_prefixes(&document, root),
+            target: attribute(&document, root, "targetNamespace").map(Arc::from),
+            qualified: attribute(&document, root, "elementFormDefault") == Some("qualified"),
+            attributes_qualified: attribute(&document, root, "attributeFormDefault") == Some("qualified"),
+            document,
+            globals,
+            references,
+        })
+    }
+}
+
+pub(super) struct Loader<'a> {
+    sources: &'a Sources<'a>,
     pub files: Vec<File>,
-    pub globals: HashMap<(Global, QName), Site>,
+    by_target: HashMap<Arc<str>, Vec<usize>>,
     pub problems: Problems,
 }
 
 impl<'a> Loader<'a> {
     /// Loads a schema and everything it includes or imports.
-    pub fn load(resolve: &'a dyn Fn(&str) -> Option<Vec<u8>>, entry: &str) -> Self {
-        let mut loader = Self { resolve, files: Vec::new(), globals: HashMap::new(), problems: Problems::default() };
+    pub fn load(sources: &'a Sources<'a>, entry: &str) -> Self {
+        let mut loader = Self { sources, files: Vec::new(), by_target: HashMap::new(), problems: Problems::default() };
         loader.file(entry, None, None, 0);
         loader
     }
 
     /// Loads a file once per target namespace; `target` is the including schema's (a chameleon include takes it over).
     fn file(&mut self, name: &str, target: Option<Arc<str>>, asked: Option<Site>, depth: usize) {
-        let Some(bytes) = (self.resolve)(name) else {
-            let problem = Problem::new(code::MISSING_FILE, format!("the schema file `{name}` cannot be found"));
-            return self.problems.push(problem.at(
-                asked.map_or_else(|| Place { file: Some(name.into()), ..Place::default() }, |site| self.place(site)),
-            ));
-        };
-        let document = match read(&bytes, Syntax::Xml, &ReadOptions::default()) {
-            Ok(reading) => reading.document,
-            Err(mut problem) => {
-                problem.place.file = Some(name.into());
-                return self.problems.push(problem);
-            }
-        };
-        let root = document.root_element().filter(|root| is_xs(&document, *root, "schema"));
-        let Some(root) = root else {
-            let problem = Problem::new(code::NOT_A_SCHEMA, "the root element is not `schema` of XML Schema");
-            return self.problems.push(problem.at(Place { file: Some(name.into()), ..Place::default() }));
-        };
-        let own = attribute(&document, root, "targetNamespace").map(Arc::from);
-        let is_chameleon = own.is_none();
-        let target: Arc<str> = own.or(target).unwrap_or_default();
-        if depth > MAX_DEPTH || self.files.iter().any(|file| file.name == name && file.target == target) {
+        let parsed =
+            match self.sources.get(name) {
+                Some(Ok(parsed)) => parsed,
+                Some(Err(problem)) => return self.problems.push(problem),
+                None => {
+                    let problem = Problem::new(code::MISSING_FILE, format!("the schema file `{name}` cannot be found"));
+                    return self.problems.push(problem.at(asked.map_or_else(
+                        || Place { file: Some(name.into()), ..Place::default() },
+                        |site| self.place(site),
+                    )));
+                }
+            };
+        let is_chameleon = parsed.target.is_none();
+        let target: Arc<str> = parsed.target.clone().or(target).unwrap_or_default();
+        let same = self.by_target.get(&target).into_iter().flatten().any(|file| self.files[*file].name == name);
+        if depth > MAX_DEPTH || same {
             return;
         }
-        let qualified = attribute(&document, root, "elementFormDefault") == Some("qualified");
-        let attributes_qualified = attribute(&document, root, "attributeFormDefault") == Some("qualified");
-        let prefixes = declared_prefixes(&document, root);
-        let children: Vec<NodeId> = document.elements(root).collect();
         let file = self.files.len();
+        self.by_target.entry(target.clone()).or_default().push(file);
+        let (qualified, attributes_qualified) = (parsed.qualified, parsed.attributes_qualified);
         self.files.push(File {
             name: name.to_owned(),
-            document,
-            prefixes,
+            parsed: parsed.clone(),
             target,
             is_chameleon,
             qualified,
             attributes_qualified,
         });
-        for child in children {
-            self.top_level((file, child), depth);
+        for reference in &parsed.references {
+            self.reference((file, *reference), depth);
         }
     }
 
-    fn top_level(&mut self, site: Site, depth: usize) {
-        let kind = match self.kind(site) {
-            "include" | "redefine" | "import" => {
-                let is_import = self.kind(site) == "import";
-                let Some(location) = self.attribute(site, "schemaLocation") else { return };
-                let name = beside(&self.files[site.0].name, location);
-                let target = (!is_import).then(|| self.files[site.0].target.clone());
-                return self.file(&name, target, Some(site), depth + 1);
-            }
-            "element" => Global::Element,
-            "complexType" | "simpleType" => Global::Type,
-            "group" => Global::Group,
-            "attribute" => Global::Attribute,
-            "attributeGroup" => Global::AttributeGroup,
-            _ => return,
-        };
-        if let Some(local) = self.attribute(site, "name") {
-            let name = QName::new(self.files[site.0].target.clone(), local);
-            self.globals.entry((kind, name)).or_insert(site);
+    fn reference(&mut self, site: Site, depth: usize) {
+        let is_import = self.kind(site) == "import";
+        let Some(location) = self.attribute(site, "schemaLocation") else { return };
+        let name = beside(&self.files[site.0].name, location);
+        // The attributes of XML itself are known without their schema.
+        if is_import && self.attribute(site, "namespace") == Some(XML) && self.sources.get(&name).is_none() {
+            return;
         }
+        let target = (!is_import).then(|| self.files[site.0].target.clone());
+        self.file(&name, target, Some(site), depth + 1);
+    }
+
+    /// The elements declared at the top of the schema, in the order of the files.
+    pub fn elements(&self) -> Vec<(QName, Site)> {
+        let mut found = Vec::new();
+        for (at, file) in self.files.iter().enumerate() {
+            let elements = file.parsed.globals.iter().filter(|((kind, _), _)| *kind == Global::Element);
+            found.extend(elements.map(|((_, name), node)| (QName::new(file.target.clone(), &**name), (at, *node))));
+        }
+        found.sort_by_key(|(_, site)| *site);
+        found
     }
 
     fn document(&self, site: Site) -> &Document {
-        &self.files[site.0].document
+        &self.files[site.0].parsed.document
     }
 
     /// The local name of an XML Schema element; empty for elements of other namespaces.
     pub fn kind(&self, site: Site) -> &str {
-        match self.document(site).qname(site.1) {
-            Some(name) if &*name.namespace == XS => &name.local,
-            _ => "",
-        }
+        xs_kind(self.document(site), site.1)
     }
 
     pub fn attribute(&self, site: Site, name: &str) -> Option<&str> {
@@ -142,12 +210,17 @@ impl<'a> Loader<'a> {
         self.children(site).into_iter().find(|child| kinds.contains(&self.kind(*child)))
     }
 
-    /// What the first `xs:documentation` of a declaration says, white space collapsed.
+    /// What `xs:documentation` says of a declaration, in one line; of a structured text (UN/CEFACT's component
+    /// descriptions) its `Definition`.
     pub fn documentation(&self, site: Site) -> Option<Arc<str>> {
-        let said = self.first(self.first(site, &["annotation"])?, &["documentation"])?;
-        let text = self.document(said).string_value(said.1);
-        let text: Vec<&str> = text.split_whitespace().collect();
-        (!text.is_empty()).then(|| text.join(" ").into())
+        let document = self.document(site);
+        let annotation = document.elements(site.1).find(|child| is_xs(document, *child, "annotation"))?;
+        let said = document.elements(annotation).find(|child| is_xs(document, *child, "documentation"))?;
+        let is_definition = |node: &NodeId| document.qname(*node).is_some_and(|name| &*name.local == "Definition");
+        let defined = document.elements(said).find_map(|part| document.elements(part).find(is_definition));
+        let text = document.string_value(defined.unwrap_or(said));
+        let words: Vec<&str> = text.split_ascii_whitespace().collect();
+        (!words.is_empty()).then(|| words.join(" ").into())
     }
 
     fn place(&self, site: Site) -> Place {
@@ -166,7 +239,7 @@ impl<'a> Loader<'a> {
     pub fn qname(&mut self, written: &str, site: Site) -> QName {
         let (prefix, local) = written.trim().split_once(':').unwrap_or(("", written.trim()));
         let file = &self.files[site.0];
-        let namespace = match file.prefixes.iter().find(|(known, _)| known == prefix) {
+        let namespace = match file.parsed.prefixes.iter().find(|(known, _)| known == prefix) {
             Some((_, namespace)) => namespace.as_str(),
             None if prefix == "xml" => XML,
             // Without a default namespace the name is in none; a chameleon include moves it to the including schema's.
@@ -181,9 +254,12 @@ impl<'a> Loader<'a> {
     }
 
     pub fn global(&mut self, kind: Global, name: &QName, site: Site) -> Option<Site> {
-        let found = self.globals.get(&(kind, name.clone())).copied();
+        let key = (kind, name.local.clone());
+        let files = self.by_target.get(&name.namespace).into_iter().flatten();
+        let found = files.into_iter().find_map(|at| Some((*at, *self.files[*at].parsed.globals.get(&key)?)));
         if found.is_none() {
-            let names = self.globals.keys().filter(|(known, _)| *known == kind).map(|(_, name)| &*name.local);
+            let all = self.files.iter().flat_map(|file| file.parsed.globals.keys());
+            let names = all.filter(|(known, _)| *known == kind).map(|(_, name)| &**name);
             let problem = Problem::new(code::UNKNOWN_REFERENCE, format!("`{}` is not declared", name.local))
                 .did_you_mean(&name.local, names);
             let place = self.place(site);
@@ -193,11 +269,19 @@ impl<'a> Loader<'a> {
     }
 }
 
-fn is_xs(document: &Document, node: NodeId, local: &str) -> bool {
+/// The local name of an XML Schema element; empty for elements of other namespaces.
+fn xs_kind(document: &Document, node: NodeId) -> &str {
+    match document.qname(node) {
+        Some(name) if &*name.namespace == XS => &name.local,
+        _ => "",
+    }
+}
+
+pub(super) fn is_xs(document: &Document, node: NodeId, local: &str) -> bool {
     document.qname(node).is_some_and(|name| &*name.namespace == XS && &*name.local == local)
 }
 
-fn attribute<'d>(document: &'d Document, node: NodeId, local: &str) -> Option<&'d str> {
+pub(super) fn attribute<'d>(document: &'d Document, node: NodeId, local: &str) -> Option<&'d str> {
     let name = document.names().find("", local)?;
     document.attribute(node, name).map(|attribute| document.own_text(attribute))
 }

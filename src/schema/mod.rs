@@ -8,6 +8,7 @@
 mod code;
 mod declaration;
 mod difference;
+mod head;
 mod infer;
 mod json_model;
 mod json_schema;
@@ -21,11 +22,12 @@ mod violation;
 mod xsd;
 mod xsd_set;
 
-pub use code::CODES;
+pub use code::{CODES, FAMILY_CHANGED, FAMILY_CONFLICT, FAMILY_EMPTY, FAMILY_LICENCE, FAMILY_SOURCE, MISSING_FILE};
 pub use difference::{Change, ModelChange, model_changes};
+pub use head::{XsdHead, XsdReference};
 pub use infer::{DraftFile, Inference};
 pub use json_schema::JsonSchema;
-pub use model::{Attribute, Child, Model, Type, TypeId};
+pub use model::{Attribute, Child, Model, ModelReader, Type, TypeId};
 pub use pattern::Pattern;
 pub use sample::example;
 pub use simple::{Simple, SimpleKind};

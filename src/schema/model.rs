@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Simple, json_model, xsd};
+use super::{Simple, declaration::Sources, json_model, xsd};
 use crate::{base::Problems, document::QName};
 
 /// A type of one [`Model`].
@@ -97,6 +97,25 @@ impl Type {
     }
 }
 
+/// Reads many schemas that share files: each file is read once.
+pub struct ModelReader<'a>(Sources<'a>);
+
+impl<'a> ModelReader<'a> {
+    /// A reader of files; `files` gives the bytes of a name inside the schema folder.
+    #[must_use]
+    pub fn new(files: &'a dyn Fn(&str) -> Option<Vec<u8>>) -> Self {
+        Self(Sources::new(files))
+    }
+
+    /// Reads an XML Schema and what it includes or imports.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn load(&self, entry: &str) -> Result<Model, Problems> {
+        xsd::load(&self.0, entry)
+    }
+}
+
 /// What documents of a family may look like.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -111,7 +130,7 @@ impl Model {
     /// # Errors
     /// Every problem found.
     pub fn load(files: &dyn Fn(&str) -> Option<Vec<u8>>, entry: &str) -> Result<Self, Problems> {
-        xsd::load(files, entry)
+        ModelReader::new(files).load(entry)
     }
 
     /// Reads a JSON Schema and what it refers to; `namespace` is the one its names get when documents are read.

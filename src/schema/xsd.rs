@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Attribute, Child, Model, Pattern, Simple, SimpleKind, Type, TypeId, code,
-    declaration::{Global, Loader, Site},
+    declaration::{Global, Loader, Site, Sources},
 };
 use crate::{
     base::Problems,
@@ -22,9 +22,14 @@ pub(super) const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// Derivations, groups and includes nest at most this deep; a cycle ends here.
 pub(super) const MAX_DEPTH: usize = 64;
 
-pub(super) fn load(files: &dyn Fn(&str) -> Option<Vec<u8>>, entry: &str) -> Result<Model, Problems> {
-    let loader = Loader::load(files, entry);
-    let mut building = Building { loader, types: vec![Type::default()], known: HashMap::new(), queue: VecDeque::new() };
+pub(super) fn load(sources: &Sources<'_>, entry: &str) -> Result<Model, Problems> {
+    let mut building = Building {
+        loader: Loader::load(sources, entry),
+        types: vec![Type::default()],
+        known: HashMap::new(),
+        simples: HashMap::new(),
+        queue: VecDeque::new(),
+    };
     building.roots();
     let mut problems = building.loader.problems;
     if problems.has_errors() {
@@ -51,20 +56,14 @@ struct Building<'a> {
     loader: Loader<'a>,
     types: Vec<Type>,
     known: HashMap<Site, TypeId>,
+    simples: HashMap<Site, Simple>,
     /// Types whose content is still to be read; a queue, so that nesting in the schema is not recursion here.
     queue: VecDeque<(Site, TypeId)>,
 }
 
 impl Building<'_> {
     fn roots(&mut self) {
-        let mut roots: Vec<(QName, Site)> = self
-            .loader
-            .globals
-            .iter()
-            .filter(|((kind, _), _)| *kind == Global::Element)
-            .map(|((_, name), site)| (name.clone(), *site))
-            .collect();
-        roots.sort_by_key(|(_, site)| *site);
+        let mut roots = self.loader.elements();
         if roots.iter().any(|(_, site)| site.0 == 0) {
             roots.retain(|(_, site)| site.0 == 0);
         }
@@ -390,6 +389,15 @@ impl Building<'_> {
     }
 
     fn simple(&mut self, site: Site, depth: usize) -> Simple {
+        if let Some(known) = self.simples.get(&site) {
+            return known.clone();
+        }
+        let made = self.simple_anew(site, depth);
+        self.simples.insert(site, made.clone());
+        made
+    }
+
+    fn simple_anew(&mut self, site: Site, depth: usize) -> Simple {
         if depth > MAX_DEPTH {
             self.too_deep(site);
             return Simple::default();

@@ -13,7 +13,7 @@ use std::{
 use crossdock::{
     document::Document,
     format::{ReadOptions, Syntax, read},
-    schema::{Validator, Violation, XsdSet},
+    schema::{ModelReader, Validator, Violation, XsdSet},
 };
 
 use super::corpora;
@@ -242,4 +242,35 @@ fn the_bad_ubl_orders_are_refused_where_they_are_wrong() {
     }
     let broken = read(&read_file("order-test-bad-syntax.xml"), Syntax::Xml, &ReadOptions::default());
     assert_eq!(broken.expect_err("not well-formed").place.line, 50);
+}
+
+#[test]
+fn models_of_all_families_can_be_read() {
+    let (Some(ubl), Some(oagis), Some(star)) =
+        (corpora::unpacked("ubl"), corpora::unpacked("oagis-10.1"), corpora::unpacked("star-5.5.4"))
+    else {
+        return;
+    };
+    for (name, folder, below) in [
+        ("UBL 2.1", ubl.path().join("ubl/2.1/xsdrt"), &["maindoc"][..]),
+        ("UBL 2.4", ubl.path().join("ubl/2.4/xsdrt"), &["maindoc"]),
+        ("OAGIS 10.1", oagis.path().join("oagis/10_1/10_1/Model"), &["BODs", "Platform/2_1/BODs"]),
+        ("STAR 5.5.4", star.path().join("star/star5-5.5.4/Rev5.5.4"), &["BODs/Developer"]),
+    ] {
+        let read = |name: &str| fs::read(folder.join(name)).ok();
+        let reader = ModelReader::new(&read);
+        let began = Instant::now();
+        let (mut models, mut types) = (0, 0);
+        // They share most files: every fifth shows what all of them would.
+        for path in below.iter().flat_map(|below| corpora::files(&folder.join(below))).step_by(5) {
+            let entry = path.strip_prefix(&folder).expect("below").to_string_lossy().into_owned();
+            if entry.ends_with(".xsd") {
+                let model = reader.load(&entry).unwrap_or_else(|problems| panic!("{name} {entry}:\n{problems}"));
+                assert!(!model.is_empty(), "{name} {entry} has no root element");
+                (models, types) = (models + 1, types + model.len());
+            }
+        }
+        println!("{name}: {models} models of {types} types in {} ms", began.elapsed().as_millis());
+        assert!(models > 10, "{name}: {models}");
+    }
 }

@@ -20,6 +20,7 @@ mod replay_command;
 mod replies;
 mod schema_command;
 mod schema_drafts;
+mod schema_family;
 mod schema_modes;
 mod schemas;
 mod send_command;

@@ -63,3 +63,8 @@ fn the_tutorial_does_what_it_says_in_both_languages() {
     assert!(follow("docs/tutorial.md") >= 10);
     assert!(follow("docs/zh/tutorial.md") >= 10);
 }
+
+#[test]
+fn a_family_of_schemas_is_brought_as_its_page_says() {
+    assert_eq!(follow("docs/schemas.md"), 5);
+}

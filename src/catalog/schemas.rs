@@ -9,7 +9,7 @@ use super::Library;
 use crate::{
     base::Problems,
     profile::Profile,
-    schema::{JsonSchema, Model, Validator, XsdSet},
+    schema::{Formats, JsonSchema, Model, Validator, XsdSet},
 };
 
 /// A compiled schema, or why there is none.
@@ -31,6 +31,7 @@ pub(super) struct Schemas {
 struct JsonFile {
     library: Library,
     entry: String,
+    formats: Formats,
     compiled: OnceLock<Compiled>,
 }
 
@@ -53,7 +54,8 @@ impl Schemas {
         let mut schemas = Self::default();
         for document in profiles.flat_map(|profile| profile.document_types()) {
             if let Some(entry) = document.json_schema.clone() {
-                let file = JsonFile { library: library.clone(), entry, compiled: OnceLock::new() };
+                let (library, formats) = (library.clone(), document.formats);
+                let file = JsonFile { library, entry, formats, compiled: OnceLock::new() };
                 schemas.json.insert(document.name.clone(), file);
             }
             let Some(file) = &document.schema else { continue };
@@ -85,7 +87,7 @@ impl Schemas {
     pub(super) fn json(&self, document_type: &str) -> Option<&Compiled> {
         let file = self.json.get(document_type)?;
         Some(file.compiled.get_or_init(|| {
-            let loaded = JsonSchema::load(&|path| read(&file.library, path), &file.entry);
+            let loaded = JsonSchema::load(&|path| read(&file.library, path), &file.entry, file.formats);
             loaded
                 .map(|schema| Arc::new(schema) as Arc<dyn Validator>)
                 .map_err(|problems| shown(&file.library, problems))

@@ -26,7 +26,7 @@ use crate::{
     base::{Limits, Problem, Problems},
     document::{Builder, Document, NodeId},
     mapping::{Failure, Template},
-    schema::Model,
+    schema::{Formats, Model},
     xpath::Host,
 };
 
@@ -39,6 +39,8 @@ pub struct DocumentType {
     pub schema: Option<String>,
     /// The JSON Schema file inside the schema folder.
     pub json_schema: Option<String>,
+    /// What `format` says in it.
+    pub formats: Formats,
     /// The namespace of its elements; empty for none.
     pub namespace: String,
     /// The local name of its root element.

@@ -8,7 +8,7 @@ use crate::{
     content::{Fields, Key, Yaml, parse},
     document::{Document, NodeId, Shape},
     mapping::{Environment, Failure, Questions, Template, TemplateScope, default_namespace, namespaces},
-    schema::Model,
+    schema::{Formats, Model},
 };
 
 /// A document type with the questions asked of its documents.
@@ -116,6 +116,9 @@ fn kind(
         name: key.text.clone(),
         schema: fields.text("schema").map(owned),
         json_schema: fields.text("json-schema").map(owned),
+        formats: fields
+            .word("formats", &[("asserted", Formats::Asserted), ("annotations", Formats::Annotations)])
+            .unwrap_or_default(),
         namespace: fields.text("namespace").map(owned).unwrap_or_default(),
         root: fields.required_text("root").map(owned).unwrap_or_default(),
         entity: fields.text("entity").map(owned),

@@ -26,7 +26,7 @@ pub use code::{CODES, FAMILY_CHANGED, FAMILY_CONFLICT, FAMILY_EMPTY, FAMILY_LICE
 pub use difference::{Change, ModelChange, model_changes};
 pub use head::{XsdHead, XsdReference};
 pub use infer::{DraftFile, Inference};
-pub use json_schema::JsonSchema;
+pub use json_schema::{Formats, JsonSchema};
 pub use model::{Attribute, Child, Model, ModelReader, Type, TypeId};
 pub use pattern::Pattern;
 pub use sample::example;

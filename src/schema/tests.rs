@@ -95,7 +95,8 @@ fn a_hub_document_is_valid_in_both_syntaxes() {
     for (xsd, json, name) in HUB {
         let (model, _) = models(xsd, json);
         let by_xsd = XsdSet::load(&file, &[xsd], &[]).unwrap_or_else(|problems| panic!("{problems}"));
-        let by_json = JsonSchema::load(&file, json).unwrap_or_else(|problems| panic!("{problems}"));
+        let by_json =
+            JsonSchema::load(&file, json, super::Formats::default()).unwrap_or_else(|problems| panic!("{problems}"));
         let bytes = fs::read(folder.join(format!("{name}.xml"))).expect("the document");
         let from_xml = read(&bytes, Syntax::Xml, &ReadOptions::default()).expect("well-formed").document;
         let unused: Vec<String> = fields(&model)

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     base::{Place, Problem, Problems, Sha256, Timestamp},
     catalog::Library,
-    schema::{FAMILY_CONFLICT, FAMILY_EMPTY, JsonSchema, MISSING_FILE, XsdHead, XsdSet},
+    schema::{FAMILY_CONFLICT, FAMILY_EMPTY, Formats, JsonSchema, MISSING_FILE, XsdHead, XsdSet},
 };
 
 /// What shall be added, and how.
@@ -212,7 +212,7 @@ fn check(source: &Source, step: &dyn Fn(&str)) -> Result<Vec<Root>, Problems> {
         }
     }
     for path in source.files.iter().filter(|(path, bytes)| path.ends_with(".json") && names_json_schema(bytes)) {
-        if let Err(more) = JsonSchema::load(&read, path.0) {
+        if let Err(more) = JsonSchema::load(&read, path.0, Formats::default()) {
             problems.0.extend(more.0);
         }
     }

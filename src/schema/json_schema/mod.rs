@@ -1,4 +1,4 @@
-//! JSON Schema validation of whole documents: drafts 7, 2019-09 and 2020-12, formats asserted.
+//! JSON Schema validation of whole documents: drafts 7, 2019-09 and 2020-12, formats asserted unless a profile says otherwise.
 //!
 //! The validator is the crate `jsonschema`. Schemas are read from the bytes given, never from a disk or a network;
 //! patterns run on the linear-time engine, so one that needs to look around is refused when the schema is loaded.
@@ -27,6 +27,16 @@ const MOST_SORTED: usize = 2_000;
 /// Bytes one compiled pattern may take.
 const PATTERN_BYTES: usize = 8 << 20;
 
+/// What `format` says (JSON Schema Validation 2020-12 §7.2): drafts leave it to the implementation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Formats {
+    /// A value must have the format.
+    #[default]
+    Asserted,
+    /// It is a word for people.
+    Annotations,
+}
+
 /// A compiled JSON Schema with all it refers to; immutable, usable from any thread.
 pub struct JsonSchema {
     entry: String,
@@ -49,11 +59,11 @@ impl JsonSchema {
     /// # Errors
     /// `XD-S001` for a file that is not there, `XD-S003` for a reference that leads nowhere, `XD-S011` for a file that is
     /// no valid JSON Schema.
-    pub fn load(read: &dyn Fn(&str) -> Option<Vec<u8>>, entry: &str) -> Result<Self, Problems> {
+    pub fn load(read: &dyn Fn(&str) -> Option<Vec<u8>>, entry: &str, formats: Formats) -> Result<Self, Problems> {
         let files = Files::of(read, entry)?;
         let schema = files.entry();
         loop {
-            match build(&schema, &files) {
+            match build(&schema, &files, formats) {
                 Ok(validator) => return Ok(Self { entry: entry.to_owned(), files: files.len(), validator }),
                 Err(failure) => match files.missing() {
                     Some(address) => drop(files.schema(&address)?),
@@ -97,7 +107,7 @@ impl From<jsonschema::ValidationError<'_>> for Failure {
     }
 }
 
-fn build(schema: &Schema, files: &Files<'_>) -> Result<jsonschema::Validator, Failure> {
+fn build(schema: &Schema, files: &Files<'_>, formats: Formats) -> Result<jsonschema::Validator, Failure> {
     let mut registry = Registry::new().retriever(files.retriever());
     let own = schema.own_dialect();
     if let Some(dialect) = own {
@@ -121,7 +131,7 @@ fn build(schema: &Schema, files: &Files<'_>) -> Result<jsonschema::Validator, Fa
         .with_retriever(files.retriever())
         .with_base_uri(schema.address.clone())
         .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES))
-        .should_validate_formats(true)
+        .should_validate_formats(formats == Formats::Asserted)
         .build(&schema.value)?;
     Ok(validator)
 }

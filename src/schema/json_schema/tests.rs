@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Instant};
 
 use serde_json::Value;
 
-use super::{JsonSchema, value};
+use super::{Formats, JsonSchema, value};
 use crate::{
     base::Problems,
     document::Document,
@@ -41,7 +41,7 @@ fn documents() -> Vec<(String, Vec<u8>)> {
 }
 
 fn inline(schema: &str) -> Result<JsonSchema, Problems> {
-    JsonSchema::load(&|name| (name == "a.json").then(|| schema.as_bytes().to_vec()), "a.json")
+    JsonSchema::load(&|name| (name == "a.json").then(|| schema.as_bytes().to_vec()), "a.json", Formats::default())
 }
 
 fn told(result: Result<JsonSchema, Problems>) -> String {
@@ -53,7 +53,7 @@ fn told(result: Result<JsonSchema, Problems>) -> String {
 
 #[test]
 fn every_violation_is_told_with_line_path_rule_and_what_was_expected() {
-    let schema = JsonSchema::load(&file, "order.schema.json").expect("a schema");
+    let schema = JsonSchema::load(&file, "order.schema.json", Formats::default()).expect("a schema");
     assert_eq!(schema.files(), 3);
     let cases = documents();
     assert!(cases.len() > 12);
@@ -142,7 +142,8 @@ fn references_are_followed_as_addresses_inside_the_folder_only() {
         ("other.example/b.json", r#"{"type": "integer"}"#),
     ];
     let read = |name: &str| files.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_bytes().to_vec());
-    let schema = JsonSchema::load(&read, "acme/order/main.json").unwrap_or_else(|problems| panic!("{problems}"));
+    let schema = JsonSchema::load(&read, "acme/order/main.json", Formats::default())
+        .unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(schema.files(), 3);
     assert_eq!(schema.validate(&document(br#"{"a": 1, "b": "x"}"#), 9).len(), 2);
 }

@@ -66,7 +66,7 @@ fn families() {
         let began = Instant::now();
         drop(XsdSet::load_all(&files, &names, &[]));
         println!(
-            "{archive}: {} document types in {} sets ({wrong} not valid) compiled in {cold:.0?}, known in {:.0?}",
+            "{archive}: {} document types in {} sets ({wrong} not valid) compiled in {cold:.2?}, known in {:.0?}",
             names.len(),
             distinct.len(),
             began.elapsed()

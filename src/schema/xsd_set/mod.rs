@@ -10,6 +10,7 @@ mod tests;
 mod wording;
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, PoisonError, Weak, mpsc},
@@ -38,8 +39,18 @@ const MOST_NAMES: usize = 50_000;
 /// The stack of the thread that judges: schemas are bounded in nesting, documents cost no stack.
 const STACK: usize = 8 << 20;
 
-/// Sets already compiled in this process, by the digest of their files.
-static KNOWN: Mutex<Option<HashMap<Sha256, Weak<XsdSet>>>> = Mutex::new(None);
+/// Sets already compiled in this process, by the digest of their files; and what is wrong with those that cannot be.
+static KNOWN: Mutex<Option<HashMap<Sha256, Known>>> = Mutex::new(None);
+
+/// What trying to compile a set came to.
+#[derive(Clone)]
+enum Known {
+    Set(Weak<XsdSet>),
+    Wrong(Problems),
+}
+
+/// Failures kept: content that is mended leaves its old failures behind.
+const MOST_FAILURES: usize = 200;
 
 /// Compiled XML Schemas with all they include and import; immutable, usable from any thread.
 pub struct XsdSet {
@@ -76,21 +87,46 @@ impl XsdSet {
         let files = gather(read, entries)?;
         let digest = digest(entries, &files);
         let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().get(&digest).cloned();
-        if let Some(set) = known.and_then(|known| known.upgrade()) {
-            return Ok(set);
+        match known {
+            Some(Known::Wrong(problems)) => return Err(problems),
+            Some(Known::Set(set)) => {
+                if let Some(set) = set.upgrade() {
+                    return Ok(set);
+                }
+            }
+            None => (),
         }
-        let set = Arc::new(Self::start(files, entries, models)?);
+        let done = Self::start(files, entries, models).map(Arc::new);
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         let known = known.get_or_insert_default();
-        known.retain(|_, set| set.strong_count() > 0);
-        known.insert(digest, Arc::downgrade(&set));
-        Ok(set)
+        known.retain(|_, one| !matches!(one, Known::Set(set) if set.strong_count() == 0));
+        let outcome = match &done {
+            Ok(set) => Known::Set(Arc::downgrade(set)),
+            Err(problems) => {
+                if known.values().filter(|one| matches!(one, Known::Wrong(_))).count() >= MOST_FAILURES {
+                    known.retain(|_, one| matches!(one, Known::Set(_)));
+                }
+                Known::Wrong(problems.clone())
+            }
+        };
+        known.insert(digest, outcome);
+        done
     }
 
     /// Compiles many schemas in as few sets as they fit in: what they share is compiled once, but two schemas may declare
     /// one name differently (STAR's nouns do). For each entry its set, or what is wrong with that entry alone.
     #[must_use]
     pub fn load_all(
+        read: &dyn Fn(&str) -> Option<Vec<u8>>,
+        entries: &[&str],
+        models: &[Arc<Model>],
+    ) -> Vec<Result<Arc<Self>, Problems>> {
+        let bytes: RefCell<HashMap<String, Option<Vec<u8>>>> = RefCell::default();
+        let once = |name: &str| bytes.borrow_mut().entry(name.to_owned()).or_insert_with(|| read(name)).clone();
+        Self::load_fitting(&once, entries, models)
+    }
+
+    fn load_fitting(
         read: &dyn Fn(&str) -> Option<Vec<u8>>,
         entries: &[&str],
         models: &[Arc<Model>],
@@ -103,8 +139,8 @@ impl XsdSet {
             Err(problems) if entries.len() == 1 => vec![Err(problems)],
             Err(_) => {
                 let (first, second) = entries.split_at(entries.len() / 2);
-                let mut all = Self::load_all(read, first, models);
-                all.extend(Self::load_all(read, second, models));
+                let mut all = Self::load_fitting(read, first, models);
+                all.extend(Self::load_fitting(read, second, models));
                 all
             }
         }

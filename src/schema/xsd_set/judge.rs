@@ -67,6 +67,7 @@ impl<'s> Judge<'s> {
             opening: false,
             namespaces: Namespaces::of(document, self.mentions_qnames, self.set),
             disordered: Vec::new(),
+            told: None,
             found: Vec::new(),
             most,
         };
@@ -176,6 +177,8 @@ struct Walk<'w, 's> {
     namespaces: Namespaces,
     /// Elements of which a child has been reported as misplaced: what follows there only follows from it.
     disordered: Vec<NodeId>,
+    /// The node whose value the last violation is about.
+    told: Option<NodeId>,
     found: Vec<Violation>,
     most: usize,
 }
@@ -195,8 +198,10 @@ impl Walk<'_, '_> {
                     let text = self.document.own_text(node);
                     let parent = self.open.last().copied().unwrap_or(NodeId::ROOT);
                     if text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')) {
-                        // Between elements it never matters.
-                        if self.document.elements(parent).next().is_some() {
+                        // Before an element it never matters.
+                        let next = self.document.node(node.index() + 1);
+                        let is_sibling = |next: &NodeId| self.document.parent(*next) == Some(parent);
+                        if next.filter(is_sibling).is_some_and(|next| self.document.kind(next) == Kind::Element) {
                             continue;
                         }
                         self.runtime.validate_whitespace(text);
@@ -311,13 +316,9 @@ impl Walk<'_, '_> {
     }
 
     fn report(&mut self, node: NodeId, rule: &str, message: Option<&str>) {
+        // Whatever is not told is left before its place is looked for: that costs as much as the document is long.
         let is_value = wording::is_about_a_value(rule);
-        let place = self.document.place(node);
-        let told = |known: &Violation| is_value && wording::is_about_a_value(&known.rule) && known.place == place;
-        if self.found.last().is_some_and(told) {
-            return;
-        }
-        if self.follows_from_another(node, rule) {
+        if (is_value && self.told == Some(node)) || self.follows_from_another(node, rule) {
             return;
         }
         let is_base64 = message.is_some_and(|message| message.contains("base64Binary"));
@@ -332,7 +333,8 @@ impl Walk<'_, '_> {
             wording::of_structure(rule, message, missing.as_deref())
         };
         let Wording { text, expected } = words;
-        let code = super::code::VIOLATION;
+        self.told = is_value.then_some(node);
+        let (code, place) = (super::code::VIOLATION, self.document.place(node));
         let severity = crate::base::Severity::Error;
         self.found.push(Violation { code, rule: rule.to_owned(), severity, text, expected, place });
     }

@@ -75,6 +75,20 @@ fn no_more_violations_are_told_than_asked_for() {
     assert_eq!(orders().validate(&document(text.as_bytes()), 7).len(), 7);
 }
 
+/// What is not told must not be paid for again and again.
+#[test]
+fn a_document_wrong_in_one_way_many_times_is_judged_in_one_pass() {
+    let valid = fs::read_to_string(folder().join("valid.xml")).expect("the case");
+    let many = |part: &str| part.repeat(30_000);
+    let misplaced = valid.replace("</Order>", &(many("<x/>") + "</Order>"));
+    assert_eq!(orders().validate(&document(misplaced.as_bytes()), 100).len(), 1);
+    let stamps = many("<Line no=\"1\"><Item/><Hours>1</Hours><Stamp>QU JD</Stamp></Line>");
+    let stamped = valid.replace("</Order>", &(stamps + "</Order>"));
+    assert_eq!(orders().validate(&document(stamped.as_bytes()), 3).len(), 3, "the numbers are not unique");
+    let commented = valid.replace("<Item>x</Item>", &format!("<Item>{}</Item>", many(" <!-- -->")));
+    assert_eq!(orders().validate(&document(commented.as_bytes()), 100), []);
+}
+
 #[test]
 fn names_of_documents_do_not_pile_up_in_a_set() {
     let set = orders();

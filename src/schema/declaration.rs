@@ -72,19 +72,31 @@ impl<'a> Sources<'a> {
     }
 }
 
+/// A schema file and its root element.
+///
+/// # Errors
+/// `XD-S002` when it is no XML Schema; a code of the XML reader when it is no XML.
+pub(super) fn schema_document(name: &str, bytes: &[u8]) -> Result<(Document, NodeId), Problem> {
+    // Some standards' files have a DOCTYPE with nothing in it that counts.
+    let options = ReadOptions { doctype: Doctype::Skip, ..ReadOptions::default() };
+    let reading = read(bytes, Syntax::Xml, &options).map_err(|mut problem| {
+        problem.place.file = Some(name.into());
+        problem
+    })?;
+    let document = reading.document;
+    let root = document.root_element().filter(|root| is_xs(&document, *root, "schema"));
+    match root {
+        Some(root) => Ok((document, root)),
+        None => {
+            let problem = Problem::new(code::NOT_A_SCHEMA, "the root element is not `schema` of XML Schema");
+            Err(problem.at(Place { file: Some(name.into()), ..Place::default() }))
+        }
+    }
+}
+
 impl Parsed {
     fn read(name: &str, bytes: &[u8]) -> Result<Self, Problem> {
-        // Some standards' files have a DOCTYPE with nothing in it that counts.
-        let options = ReadOptions { doctype: Doctype::Skip, ..ReadOptions::default() };
-        let document = read(bytes, Syntax::Xml, &options).map_err(|mut problem| {
-            problem.place.file = Some(name.into());
-            problem
-        })?;
-        let document = document.document;
-        let Some(root) = document.root_element().filter(|root| is_xs(&document, *root, "schema")) else {
-            let problem = Problem::new(code::NOT_A_SCHEMA, "the root element is not `schema` of XML Schema");
-            return Err(problem.at(Place { file: Some(name.into()), ..Place::default() }));
-        };
+        let (document, root) = schema_document(name, bytes)?;
         let (mut globals, mut references) = (HashMap::new(), Vec::new());
         for child in document.elements(root) {
             let kind = match xs_kind(&document, child) {

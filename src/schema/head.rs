@@ -1,14 +1,12 @@
 //! What one schema file says of itself: its root elements and the files it leads to.
 
 use super::{
-    code,
-    declaration::{attribute, beside, is_xs},
+    declaration::{attribute, beside, is_xs, schema_document},
     xsd::XML,
 };
 use crate::{
     base::{Place, Problem},
     document::QName,
-    format::{Doctype, ReadOptions, Syntax, read},
 };
 
 /// The head of one XML Schema file.
@@ -41,16 +39,7 @@ impl XsdHead {
     /// # Errors
     /// `XD-S002` when it is no XML Schema; a code of the XML reader when it is no XML.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self, Problem> {
-        let options = ReadOptions { doctype: Doctype::Skip, ..ReadOptions::default() };
-        let document = read(bytes, Syntax::Xml, &options).map_err(|mut problem| {
-            problem.place.file = Some(file.into());
-            problem
-        })?;
-        let document = document.document;
-        let Some(root) = document.root_element().filter(|root| is_xs(&document, *root, "schema")) else {
-            let problem = Problem::new(code::NOT_A_SCHEMA, "the root element is not `schema` of XML Schema");
-            return Err(problem.at(Place { file: Some(file.into()), ..Place::default() }));
-        };
+        let (document, root) = schema_document(file, bytes)?;
         let target = attribute(&document, root, "targetNamespace").unwrap_or_default();
         let mut head = Self::default();
         for child in document.elements(root) {

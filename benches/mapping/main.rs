@@ -11,7 +11,6 @@ mod by_hand;
 mod orders;
 
 use std::{
-    cell::RefCell,
     collections::HashMap,
     hint::black_box,
     path::{Path, PathBuf},
@@ -21,10 +20,10 @@ use std::{
 
 use crossdock::{
     base::Limits,
-    document::{Document, Kind, NodeId},
+    document::{Kind, NodeId},
     format::{ReadOptions, Syntax, WriteOptions, read, write},
     mapping::{Environment, Mapping},
-    xpath::{Binding, Budget, CodeAnswer, Formula, Frame, Host, Item, Scope, Symbols},
+    xpath::{CodeAnswer, Host},
 };
 use rustix::time::{ClockId, clock_gettime};
 
@@ -83,7 +82,6 @@ fn main() {
     ] {
         run(&job, &documents, &host, folder.path());
     }
-    small_formula();
 }
 
 fn compile(file: &str) -> Mapping {
@@ -245,32 +243,4 @@ fn java(stylesheet: &Path, folder: &Path, output: &Path) -> Option<f64> {
 
 fn number(command: &mut Command) -> Option<f64> {
     String::from_utf8(command.output().ok()?.stdout).ok()?.trim().parse().ok()
-}
-
-/// The time of one small formula; the oracle's time for the same comes from `make oracle`.
-fn small_formula() {
-    let document = read(b"<r><a><b> some  text </b></a></r>", Syntax::Xml, &ReadOptions::default());
-    let document: Document = document.expect("well-formed").document;
-    let symbols = RefCell::new(Symbols::default());
-    let formula = Formula::compile("upper-case(normalize-space(r/a/b))", &Scope::new(&symbols)).expect("it compiles");
-    let documents = [&document];
-    let binding = Binding::new(&symbols.borrow(), &documents);
-    let item = Item::Node(0, NodeId::ROOT);
-    let turns: &mut [Task<'_>] = &mut [&mut |_| {
-        let budget = Budget::new(1_000_000);
-        let frame = Frame {
-            documents: &documents,
-            binding: &binding,
-            item: Some(&item),
-            position: 1,
-            size: 1,
-            variables: &(),
-            host: &(),
-            budget: &budget,
-            trace: None,
-        };
-        drop(black_box(formula.evaluate(&frame)));
-    }];
-    let rates = rates(&[const { Vec::new() }; 1000], turns);
-    println!("\nupper-case(normalize-space(r/a/b)): {:.0} ns", 1e9 / rates[0]);
 }

@@ -3,7 +3,6 @@
 use metrics::counter;
 
 use super::RuleHost;
-
 use crate::{
     base::{Limits, Problem, Severity},
     catalog::{Catalog, SchemaMode, System},

@@ -7,7 +7,7 @@ use crate::{
     base::{Clock, Problem, Problems, Severity},
     catalog::{Catalog, Library, SinkConfig},
     config::Settings,
-    store::{SqliteReader, SqliteStore, StoreError},
+    store::{Reader, SqliteReader, SqliteStore, Store, StoreError},
     transport::{AmqpSink, AmqpSource, FileSink, FileSource, HttpInConfig, HttpSink, Sink},
 };
 
@@ -78,18 +78,18 @@ pub fn prepare_catalog(settings: &Settings) -> (Catalog, Problems) {
 ///
 /// # Errors
 /// When there is no journal yet, or it cannot be read.
-pub async fn open_reader(settings: &Settings) -> Result<SqliteReader, StoreError> {
-    SqliteReader::open(Path::new(&settings.hub.data)).await
+pub async fn open_reader(settings: &Settings) -> Result<Arc<dyn Reader>, StoreError> {
+    Ok(Arc::new(SqliteReader::open(Path::new(&settings.hub.data)).await?))
 }
 
 /// Opens the journal for acts of an operator, as the only process on it.
 ///
 /// # Errors
 /// When there is none, or a hub is running on it.
-pub async fn open_store(settings: &Settings) -> Result<SqliteStore, StoreError> {
+pub async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
     // Opening for writing would make a new journal; an operator wants the one there is.
     open_reader(settings).await?.close().await;
-    SqliteStore::open(&settings.hub.data, "").await
+    Ok(Arc::new(SqliteStore::open(&settings.hub.data, "").await?))
 }
 
 /// The ways out of every system that has one.

@@ -13,7 +13,7 @@ use crate::{
     base::{Clock as _, Timestamp, parse_duration},
     catalog::Catalog,
     config::Settings,
-    store::{MessageFilter, MessageView, Reason, Release, SqliteReader, Standing, Store as _, StoreError},
+    store::{MessageFilter, MessageView, Reader, Reason, Release, Standing, StoreError},
 };
 
 /// The verbs of `messages`.
@@ -104,11 +104,11 @@ pub async fn messages(common: &Common, command: &Command) -> Result<Exit, Failed
     }
     let reader = open_reader(&settings).await.map_err(|error| failed(&error))?;
     let exit = match command {
-        Command::List(list) => self::list(common, &reader, list).await,
-        Command::Show(show) => self::show(common, &settings, &reader, show).await,
-        Command::Counts => counts(common, &reader).await,
-        Command::Types(types) => self::types(common, &reader, types).await,
-        Command::Verify | Command::Release(_) | Command::Skip(_) => verify(common, &reader).await,
+        Command::List(list) => self::list(common, &*reader, list).await,
+        Command::Show(show) => self::show(common, &settings, &*reader, show).await,
+        Command::Counts => counts(common, &*reader).await,
+        Command::Types(types) => self::types(common, &*reader, types).await,
+        Command::Verify | Command::Release(_) | Command::Skip(_) => verify(common, &*reader).await,
     };
     reader.close().await;
     exit
@@ -162,7 +162,7 @@ pub fn failed(error: &StoreError) -> Failed {
     Failed::new(exit, error)
 }
 
-async fn list(common: &Common, reader: &SqliteReader, list: &List) -> Result<Exit, Failed> {
+async fn list(common: &Common, reader: &dyn Reader, list: &List) -> Result<Exit, Failed> {
     let wanted = match &list.state {
         None => None,
         Some(state) => Some(Standing::parse(state).ok_or_else(|| {
@@ -225,7 +225,7 @@ pub fn held_because(view: &MessageView) -> String {
     own.or_else(|| held.find_map(|delivery| delivery.reason.as_ref())).map_or_else(String::new, why)
 }
 
-async fn show(common: &Common, settings: &Settings, reader: &SqliteReader, show: &Show) -> Result<Exit, Failed> {
+async fn show(common: &Common, settings: &Settings, reader: &dyn Reader, show: &Show) -> Result<Exit, Failed> {
     let mut view = reader.message(&show.id).await.map_err(|error| failed(&error))?;
     if view.is_none() {
         let filter = MessageFilter { business_key: Some(show.id.clone()), ..MessageFilter::default() };
@@ -335,7 +335,7 @@ pub fn shown(bytes: &[u8]) -> String {
     readable.unwrap_or_else(|| String::from_utf8_lossy(bytes).into_owned())
 }
 
-async fn counts(common: &Common, reader: &SqliteReader) -> Result<Exit, Failed> {
+async fn counts(common: &Common, reader: &dyn Reader) -> Result<Exit, Failed> {
     let counts = reader.counts().await.map_err(|error| failed(&error))?;
     if common.json {
         print_json(&counts_json(&counts));
@@ -364,7 +364,7 @@ pub fn moment(text: &str) -> Result<Timestamp, Failed> {
     })
 }
 
-async fn types(common: &Common, reader: &SqliteReader, arguments: &Types) -> Result<Exit, Failed> {
+async fn types(common: &Common, reader: &dyn Reader, arguments: &Types) -> Result<Exit, Failed> {
     let since = arguments.since.as_deref().map(moment).transpose()?.unwrap_or_default();
     let types = reader.types(since).await.map_err(|error| failed(&error))?;
     if common.json {
@@ -385,7 +385,7 @@ async fn types(common: &Common, reader: &SqliteReader, arguments: &Types) -> Res
     Ok(Exit::Ok)
 }
 
-async fn verify(common: &Common, reader: &SqliteReader) -> Result<Exit, Failed> {
+async fn verify(common: &Common, reader: &dyn Reader) -> Result<Exit, Failed> {
     let verified = reader.verify().await.map_err(|error| failed(&error))?;
     if common.json {
         print_json(&json!({"digests": verified.digests, "faults": verified.faults}));

@@ -13,8 +13,10 @@ mod code;
 mod contract;
 mod delivery;
 mod error;
+mod health;
 mod mapping;
 mod message;
+mod shared;
 mod sqlite;
 mod xref;
 
@@ -55,6 +57,46 @@ pub const MAX_PARTS: usize = (1 << 16) - 1;
 /// Bytes of a partner's response kept with an attempt; the rest is cut off.
 pub const MAX_RESPONSE_BYTES: usize = 20 << 10;
 
+/// What the store knows, without the right to change it: for the store itself, and for commands beside a running hub.
+#[async_trait]
+pub trait Reader: Send + Sync {
+    /// The id that one entity has in the target system, if known.
+    async fn xref(&self, key: &XrefKey) -> Result<Option<String>, StoreError> {
+        Ok(self.xrefs(std::slice::from_ref(key)).await?.pop().flatten())
+    }
+
+    /// The same for many, in the order asked.
+    async fn xrefs(&self, keys: &[XrefKey]) -> Result<Vec<Option<String>>, StoreError>;
+
+    /// The same as known at a moment: those learnt later are `None`. One that has changed since is as old as its change.
+    async fn xrefs_at(&self, keys: &[XrefKey], at: Timestamp) -> Result<Vec<Option<String>>, StoreError>;
+
+    /// What an output's `mapping_hash` stands for; `None` when it was not kept.
+    async fn mapping(&self, hash: &str) -> Result<Option<MappingVersion>, StoreError>;
+
+    /// Every text of a mapping file that a delivery used, oldest first; with `hash` those whose digest begins so.
+    async fn mapping_versions(&self, hash: &str) -> Result<Vec<KeptMapping>, StoreError>;
+
+    /// One message with its bytes, deliveries and attempts; by message id or by the id of one of its deliveries.
+    async fn message(&self, id: &str) -> Result<Option<MessageView>, StoreError>;
+
+    /// Messages that match, newest first; `cursor` is the `next` of the page before.
+    async fn messages(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, StoreError>;
+
+    /// How many messages and deliveries are in which state.
+    async fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// Which document types each system has sent since a moment, by system and type; split messages are counted by their
+    /// parts.
+    async fn types(&self, since: Timestamp) -> Result<Vec<TypeCount>, StoreError>;
+
+    /// Checks everything stored: the database's own structure, every digest, the conservation law. Slow.
+    async fn verify(&self) -> Result<Verified, StoreError>;
+
+    /// Finishes what was asked before, then closes. Later calls are answered with [`StoreError::Unavailable`].
+    async fn close(&self);
+}
+
 /// The durable state of the hub.
 ///
 /// Guarantees of every implementation:
@@ -65,7 +107,7 @@ pub const MAX_RESPONSE_BYTES: usize = 20 << 10;
 ///   fails and [`Store::failed`] carries the reason: the process must end.
 /// - Bytes are checked against their SHA-256 whenever they are read.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Reader {
     /// Takes responsibility for a message. Only after this returned may the sender be told so.
     ///
     /// With a `dedup_key` already known for the same system: the same bytes give [`AcceptOutcome::Duplicate`] and the
@@ -123,43 +165,13 @@ pub trait Store: Send + Sync {
     /// Conflict: already in a final state, or being sent at this moment.
     async fn skip(&self, id: &str, by: &str, why: &str, now: Timestamp) -> Result<(), StoreError>;
 
-    /// The id that one entity has in the target system, if known.
-    async fn xref(&self, key: &XrefKey) -> Result<Option<String>, StoreError> {
-        Ok(self.xrefs(std::slice::from_ref(key)).await?.pop().flatten())
-    }
-
-    /// The same for many, in the order asked.
-    async fn xrefs(&self, keys: &[XrefKey]) -> Result<Vec<Option<String>>, StoreError>;
-
-    /// What an output's `mapping_hash` stands for; `None` when it was not kept.
-    async fn mapping(&self, hash: &str) -> Result<Option<MappingVersion>, StoreError>;
-
-    /// One message with its bytes, deliveries and attempts; by message id or by the id of one of its deliveries.
-    async fn message(&self, id: &str) -> Result<Option<MessageView>, StoreError>;
-
-    /// Messages that match, newest first; `cursor` is the `next` of the page before.
-    async fn messages(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, StoreError>;
-
-    /// How many messages and deliveries are in which state.
-    async fn counts(&self) -> Result<Counts, StoreError>;
-
-    /// Which document types each system has sent since a moment, by system and type; split messages are counted by their
-    /// parts.
-    async fn types(&self, since: Timestamp) -> Result<Vec<TypeCount>, StoreError>;
-
     /// The earliest moment after `now` at which a delivery becomes due; for timers. Deliveries due already are not
     /// considered: lease them.
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
-
-    /// Checks everything stored: the database's own structure, every digest, the conservation law. Slow.
-    async fn verify(&self) -> Result<Verified, StoreError>;
 
     /// A number that grows after every commit that may have created work, so that workers need not poll.
     fn changed(&self) -> watch::Receiver<u64>;
 
     /// `Some` from the moment the store has failed for good; the process must then end with exit code 70.
     fn failed(&self) -> watch::Receiver<Option<Arc<Problem>>>;
-
-    /// Finishes what was asked before, then closes. Later calls are answered with [`StoreError::Unavailable`].
-    async fn close(&self);
 }

@@ -25,7 +25,7 @@ use crate::{
     format::{ReadOptions, Syntax, charset_of_media_type, read},
     mapping::{Difference, Mapping, RulePlace, compare},
     pipeline::{Dispatch, Stop, Xrefs},
-    store::{DeliveryState, DeliveryView, MessageFilter, MessageView, Output, SqliteReader, StoreError, XrefKey},
+    store::{DeliveryState, DeliveryView, MessageFilter, MessageView, Output, Reader, StoreError, XrefKey},
 };
 
 /// Messages read from the journal at once.
@@ -76,13 +76,13 @@ pub async fn replay(common: &Common, arguments: &Arguments, settings: &Settings)
     Ok(tell(common, tally.map_err(|error| failed(&error))?))
 }
 async fn compare_all(
-    reader: &SqliteReader,
+    reader: &Arc<dyn Reader>,
     catalog: Arc<Catalog>,
     arguments: &Arguments,
     since: Option<Timestamp>,
     limits: &Limits,
 ) -> Result<Tally, StoreError> {
-    let ids = wanted(reader, since, arguments.limit).await?;
+    let ids = wanted(&**reader, since, arguments.limit).await?;
     let bar = if std::io::stderr().is_terminal() { ProgressBar::new(ids.len() as u64) } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} messages {per_sec} ETA {eta}") {
         bar.set_style(style);
@@ -112,7 +112,7 @@ async fn compare_all(
                         && route.as_ref().is_none_or(|route| *route == delivery.route)
                 };
                 let wanted = view.deliveries.iter().enumerate().filter(|(_, delivery)| is_wanted(delivery));
-                let compared = wanted.map(|(at, delivery)| (at, run(delivery).compare(&reader, &runtime))).collect();
+                let compared = wanted.map(|(at, delivery)| (at, run(delivery).compare(&*reader, &runtime))).collect();
                 (view, compared)
             });
         }
@@ -128,7 +128,7 @@ async fn compare_all(
 }
 
 /// The ids of delivered messages, newest first.
-async fn wanted(reader: &SqliteReader, since: Option<Timestamp>, limit: usize) -> Result<Vec<String>, StoreError> {
+async fn wanted(reader: &dyn Reader, since: Option<Timestamp>, limit: usize) -> Result<Vec<String>, StoreError> {
     let filter = MessageFilter { delivery_state: Some(DeliveryState::Delivered), since, ..MessageFilter::default() };
     let (mut ids, mut cursor) = (Vec::new(), None);
     while ids.len() < limit {
@@ -151,7 +151,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn compare(&self, reader: &SqliteReader, runtime: &tokio::runtime::Handle) -> Compared {
+    fn compare(&self, reader: &dyn Reader, runtime: &tokio::runtime::Handle) -> Compared {
         let Some(output) = &self.delivery.output else {
             return Compared::Incomparable("the delivery has no output".to_owned());
         };
@@ -243,7 +243,7 @@ fn stopped(problem: &Problem) -> Mismatch {
 
 /// Cross references as they were known at a moment.
 struct KnownXrefs<'a> {
-    reader: &'a SqliteReader,
+    reader: &'a dyn Reader,
     runtime: &'a tokio::runtime::Handle,
     at: Timestamp,
 }

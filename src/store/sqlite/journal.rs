@@ -8,8 +8,9 @@ use super::writer::{Batch, Halt, Reply};
 use crate::{
     base::{Sha256, Timestamp},
     store::{
-        AcceptOutcome, Accepted, Decision, DeliveryState, MAX_HANDED_BYTES, MAX_PARSE_ATTEMPTS, MAX_PARTS,
-        MessageState, NewDelivery, NewMessage, NewPart, Plan, Reason, Start, StoreError, WaitKey,
+        AcceptOutcome, Accepted, Decision, DeliveryState, MAX_PARSE_ATTEMPTS, MAX_PARTS, MessageState, NewDelivery,
+        NewMessage, NewPart, Plan, Start, StoreError, WaitKey,
+        shared::{Budget, Known, filtered_by, json, outcome},
     },
 };
 
@@ -65,7 +66,10 @@ impl Batch<'_> {
         }
         self.insert_payloads(new, &stored).await?;
         let known = if stored.len() < new.len() { self.known(new).await? } else { HashMap::new() };
-        Ok(new.iter().map(|(message, sha256)| outcome(message, *sha256, &stored, &known)).collect())
+        Ok(new
+            .iter()
+            .map(|(message, sha256)| outcome(message, *sha256, &stored, &known).map(Reply::Accepted))
+            .collect())
     }
 
     async fn insert_payloads(
@@ -373,55 +377,6 @@ impl Batch<'_> {
     }
 }
 
-/// How many bytes one call may still hand out.
-#[derive(Default)]
-pub(super) struct Budget {
-    taken: u64,
-}
-
-impl Budget {
-    /// Whether one more of this size fits; the first always does.
-    pub(super) fn takes(&mut self, size: i64) -> bool {
-        let first = self.taken == 0;
-        self.taken = self.taken.saturating_add(size.unsigned_abs().max(1));
-        first || self.taken <= MAX_HANDED_BYTES as u64
-    }
-}
-
-struct Known {
-    seq: i64,
-    id: String,
-    sha256: Vec<u8>,
-}
-
-fn outcome(
-    message: &NewMessage,
-    sha256: Sha256,
-    stored: &HashMap<String, i64>,
-    known: &HashMap<(String, String), Known>,
-) -> Result<Reply, StoreError> {
-    if let Some(seq) = stored.get(&message.id) {
-        return Ok(Reply::Accepted(Accepted { id: message.id.clone(), seq: *seq, outcome: AcceptOutcome::New }));
-    }
-    let first = message.dedup_key.clone().and_then(|key| known.get(&(message.system.clone(), key)));
-    let Some(first) = first else {
-        return Err(StoreError::conflict(format!("there is a message `{}` already", message.id)));
-    };
-    let same = first.sha256 == sha256.0;
-    let outcome = if same { AcceptOutcome::Duplicate } else { AcceptOutcome::Conflict };
-    Ok(Reply::Accepted(Accepted { id: first.id.clone(), seq: first.seq, outcome }))
-}
-
 fn chunk_of(rows: usize) -> usize {
     CHUNKS.into_iter().find(|size| *size <= rows).unwrap_or(1)
-}
-
-/// The reason of something a rule filtered.
-pub(super) fn filtered_by(rule: &str) -> Reason {
-    Reason { cause: "filtered".into(), text: format!("filtered by rule `{rule}`"), ..Reason::default() }
-}
-
-/// A value as JSON text, for columns and for lists passed to SQL.
-pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }

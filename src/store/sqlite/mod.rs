@@ -38,13 +38,14 @@ use tokio::{
 pub use read::SqliteReader;
 
 use self::{
-    fault::Health,
     guard::cannot_open,
     writer::{Command, Register, Reply, Request, Writer},
 };
 use super::{
-    Accepted, Counts, Hold, Leased, MappingVersion, MessageFilter, MessageView, NewAttempt, NewMessage, Next, Output,
-    Page, Plan, Recorded, Release, Released, Store, StoreError, TypeCount, Verified, Work, XrefKey, code,
+    Accepted, Counts, Hold, KeptMapping, Leased, MappingVersion, MessageFilter, MessageView, NewAttempt, NewMessage,
+    Next, Output, Page, Plan, Reader, Recorded, Release, Released, Store, StoreError, TypeCount, Verified, Work,
+    XrefKey, code,
+    health::{Health, failed},
 };
 use crate::base::{Problem, Sha256, Timestamp};
 
@@ -137,7 +138,7 @@ impl SqliteStore {
 
 /// An answer of the wrong kind, which the writer never gives.
 fn unexpected() -> StoreError {
-    fault::failed("the writer gave an answer of the wrong kind")
+    failed("the writer gave an answer of the wrong kind")
 }
 
 /// What was handed out to a caller who has not got it yet; taken back unless it arrives.
@@ -166,6 +167,56 @@ impl Drop for OnTheWay<'_> {
         self.deliveries.iter().for_each(|seq| {
             handed.deliveries.remove(seq);
         });
+    }
+}
+
+#[async_trait]
+impl Reader for SqliteStore {
+    async fn xrefs(&self, keys: &[XrefKey]) -> Result<Vec<Option<String>>, StoreError> {
+        self.reader.xrefs(keys).await
+    }
+
+    async fn xrefs_at(&self, keys: &[XrefKey], at: Timestamp) -> Result<Vec<Option<String>>, StoreError> {
+        self.reader.xrefs_at(keys, at).await
+    }
+
+    async fn mapping(&self, hash: &str) -> Result<Option<MappingVersion>, StoreError> {
+        self.reader.mapping(hash).await
+    }
+
+    async fn mapping_versions(&self, hash: &str) -> Result<Vec<KeptMapping>, StoreError> {
+        self.reader.mapping_versions(hash).await
+    }
+
+    async fn message(&self, id: &str) -> Result<Option<MessageView>, StoreError> {
+        self.reader.message(id).await
+    }
+
+    async fn messages(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, StoreError> {
+        self.reader.messages(filter, cursor, limit).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.reader.counts().await
+    }
+
+    async fn types(&self, since: Timestamp) -> Result<Vec<TypeCount>, StoreError> {
+        self.reader.types(since).await
+    }
+
+    async fn verify(&self) -> Result<Verified, StoreError> {
+        self.health.check()?;
+        self.reader.verify().await
+    }
+
+    async fn close(&self) {
+        // readers first: the last connection to close folds the write-ahead log into the database
+        self.reader.close().await;
+        let (reply, _) = oneshot::channel();
+        let _ = self.requests.send(Request { command: Command::Close, reply }).await;
+        if let Some(writer) = self.writer.lock().await.take() {
+            let _ = writer.await;
+        }
     }
 }
 
@@ -235,38 +286,9 @@ impl Store for SqliteStore {
         self.done(Command::Skip { id: id.to_owned(), by: by.to_owned(), why: why.to_owned(), now }).await
     }
 
-    async fn xrefs(&self, keys: &[XrefKey]) -> Result<Vec<Option<String>>, StoreError> {
-        self.reader.xrefs(keys).await
-    }
-
-    async fn mapping(&self, hash: &str) -> Result<Option<MappingVersion>, StoreError> {
-        self.reader.mapping(hash).await
-    }
-
-    async fn message(&self, id: &str) -> Result<Option<MessageView>, StoreError> {
-        self.reader.message(id).await
-    }
-
-    async fn messages(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, StoreError> {
-        self.reader.messages(filter, cursor, limit).await
-    }
-
-    async fn counts(&self) -> Result<Counts, StoreError> {
-        self.reader.counts().await
-    }
-
-    async fn types(&self, since: Timestamp) -> Result<Vec<TypeCount>, StoreError> {
-        self.reader.types(since).await
-    }
-
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         self.health.check()?;
         self.reader.next_due(now).await
-    }
-
-    async fn verify(&self) -> Result<Verified, StoreError> {
-        self.health.check()?;
-        self.reader.verify().await
     }
 
     fn changed(&self) -> watch::Receiver<u64> {
@@ -275,16 +297,6 @@ impl Store for SqliteStore {
 
     fn failed(&self) -> watch::Receiver<Option<Arc<Problem>>> {
         self.health.watch()
-    }
-
-    async fn close(&self) {
-        // readers first: the last connection to close folds the write-ahead log into the database
-        self.reader.close().await;
-        let (reply, _) = oneshot::channel();
-        let _ = self.requests.send(Request { command: Command::Close, reply }).await;
-        if let Some(writer) = self.writer.lock().await.take() {
-            let _ = writer.await;
-        }
     }
 }
 

@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::{
-    journal::{Budget, filtered_by, json},
-    writer::{Batch, Halt, Reply},
-};
+use super::writer::{Batch, Halt, Reply};
 use crate::{
     base::{Sha256, Timestamp},
     store::{
         AttemptOutcome, DeliveryState, Hold, MAX_RESPONSE_BYTES, MappingVersion, NewAttempt, NewXref, Next, Output,
         Reason, Recorded, Release, Released, StoreError, WaitKey,
+        shared::{Budget, filtered_by, json},
     },
 };
 

@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use sqlx::{
     AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection, SqlitePool,
@@ -11,9 +12,7 @@ use sqlx::{
 
 use super::{
     DATABASE, fault,
-    fault::Health,
     guard::cannot_open,
-    journal::json,
     row::{attempt_view, delivery_leased, delivery_view, digest, message_info, word},
     schema,
 };
@@ -21,8 +20,10 @@ use crate::{
     base::{Sha256, Timestamp},
     store::{
         AttemptView, Counts, DeliveryCount, DeliveryState, KeptMapping, Leased, MappingFile, MappingVersion,
-        MessageFilter, MessageInfo, MessageState, MessageSummary, MessageView, Output, Page, PartView, Standing,
-        StoreError, TypeCount, Verified, Work, XrefKey, code,
+        MessageFilter, MessageInfo, MessageState, MessageSummary, MessageView, Output, Page, PartView, Reader,
+        Standing, StoreError, TypeCount, Verified, Work, XrefKey, code,
+        health::{self, Health},
+        shared::json,
     },
 };
 
@@ -91,11 +92,6 @@ impl SqliteReader {
         Ok(Self { pool, health })
     }
 
-    /// Closes the connections.
-    pub async fn close(&self) {
-        self.pool.close().await;
-    }
-
     fn sql(&self, error: &sqlx::Error) -> StoreError {
         self.health.note_sql(error)
     }
@@ -154,13 +150,13 @@ impl SqliteReader {
         if found == wanted {
             return Ok(());
         }
-        Err(self.health.note(fault::failed(&format!("{wanted} rows were there, {found} could be read back"))))
+        Err(self.health.note(health::failed(&format!("{wanted} rows were there, {found} could be read back"))))
     }
 
     fn payload(&self, row: &SqliteRow, message: &MessageInfo) -> Result<Bytes, StoreError> {
         let bytes: Vec<u8> = row.try_get("bytes").map_err(|error| self.sql(&error))?;
         if Sha256::of(&bytes) != message.sha256 {
-            return Err(self.health.note(fault::corrupt("payload", &message.id)));
+            return Err(self.health.note(health::corrupt("payload", &message.id)));
         }
         Ok(bytes.into())
     }
@@ -179,25 +175,141 @@ impl SqliteReader {
         };
         match read().map_err(|error| self.sql(&error))? {
             Some((output, sha256)) if Sha256::of(&output.bytes) != sha256 => {
-                Err(self.health.note(fault::corrupt("output", id)))
+                Err(self.health.note(health::corrupt("output", id)))
             }
             found => Ok(found),
         }
     }
 
-    /// See [`crate::store::Store::xrefs`].
-    ///
-    /// # Errors
-    /// Those of every read.
-    pub async fn xrefs(&self, keys: &[XrefKey]) -> Result<Vec<Option<String>>, StoreError> {
+    async fn page(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, sqlx::Error> {
+        let mut select = matching(filter, cursor);
+        select
+            .push(" ORDER BY m.seq DESC LIMIT ")
+            .push_bind(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1));
+        let mut snapshot = self.pool.begin().await?;
+        let mut rows = select.build().fetch_all(&mut *snapshot).await?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let mut items = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let size: i64 = row.try_get("size")?;
+            let deliveries: i64 = row.try_get("delivery_count")?;
+            items.push(MessageSummary {
+                message: message_info(row)?,
+                size: size.unsigned_abs(),
+                deliveries: deliveries.unsigned_abs(),
+                standing: Standing::Accepted,
+            });
+        }
+        let seqs: Vec<i64> = items.iter().map(|item| item.message.seq).collect();
+        let states = states(&mut snapshot, &seqs).await?;
+        for item in &mut items {
+            item.standing = standing(&item.message, &states);
+        }
+        let next = if more { seqs.last().copied() } else { None };
+        Ok(Page { items, next })
+    }
+
+    async fn count(&self) -> Result<Counts, sqlx::Error> {
+        let rows = sqlx::query(
+            "SELECT NULL AS route, NULL AS destination, state, count(*) AS count, sum(delivery_count) AS planned, \
+             sum(state = 'routed' AND delivery_count = 0 OR state = 'split' AND part_count = 0) AS lost, \
+             sum(part_count) AS parts FROM message GROUP BY state UNION ALL \
+             SELECT route, destination, state, count(*), 0, 0, 0 FROM delivery GROUP BY route, destination, state \
+             UNION ALL SELECT NULL, NULL, NULL, count(*), 0, 0, 0 FROM part",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut counts = Counts::default();
+        let (mut planned, mut lost, mut parts, mut parts_there) = (0, 0, 0, 0);
+        for row in &rows {
+            let count = row.try_get::<i64, _>("count")?.unsigned_abs();
+            if let Some(route) = row.try_get("route")? {
+                let destination = row.try_get("destination")?;
+                let state = word(row, "state", DeliveryState::parse)?;
+                counts.deliveries.push(DeliveryCount { route, destination, state, count });
+                continue;
+            }
+            if row.try_get::<Option<&str>, _>("state")?.is_none() {
+                parts_there = count;
+                continue;
+            }
+            planned += row.try_get::<i64, _>("planned")?.unsigned_abs();
+            parts += row.try_get::<i64, _>("parts")?.unsigned_abs();
+            lost += row.try_get::<i64, _>("lost")?.unsigned_abs();
+            counts.total += count;
+            match word(row, "state", MessageState::parse)? {
+                MessageState::Accepted => counts.accepted = count,
+                MessageState::Routed => counts.routed = count,
+                MessageState::Parked => counts.parked = count,
+                MessageState::Filtered => counts.filtered = count,
+                MessageState::Skipped => counts.skipped = count,
+                MessageState::Split => counts.split = count,
+            }
+        }
+        let there: u64 = counts.deliveries.iter().map(|delivery| delivery.count).sum();
+        counts.unaccounted = planned.abs_diff(there) + parts.abs_diff(parts_there) + lost;
+        Ok(counts)
+    }
+
+    /// See [`crate::store::Store::next_due`].
+    pub(super) async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let due: Option<i64> = sqlx::query_scalar("SELECT min(due_at) FROM delivery WHERE ready = 1 AND due_at > ?1")
+            .bind(now.micros())
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|error| self.sql(&error))?;
+        Ok(due.map(Timestamp))
+    }
+
+    async fn check_digests(&self, verified: &mut Verified) -> Result<(), sqlx::Error> {
+        const PAGE: i64 = 64;
+        const QUERIES: [(&str, &str); 2] = [
+            (
+                "payload",
+                "SELECT m.seq, m.id, m.sha256, p.bytes FROM message m LEFT JOIN payload p ON p.message = m.seq \
+                 WHERE m.seq > ?1 ORDER BY m.seq LIMIT ?2",
+            ),
+            (
+                "output",
+                "SELECT d.seq, d.id, o.sha256, o.bytes FROM output o JOIN delivery d ON d.seq = o.delivery \
+                 WHERE o.delivery > ?1 ORDER BY o.delivery LIMIT ?2",
+            ),
+        ];
+        for (what, sql) in QUERIES {
+            let mut last = i64::MIN;
+            loop {
+                let rows = sqlx::query(sql).bind(last).bind(PAGE).fetch_all(&self.pool).await?;
+                for row in &rows {
+                    last = row.try_get("seq")?;
+                    let id: &str = row.try_get("id")?;
+                    verified.digests += 1;
+                    match row.try_get::<Option<&[u8]>, _>("bytes")? {
+                        Some(bytes) if Sha256::of(bytes) == digest(row, "sha256")? => {}
+                        Some(_) => verified.faults.push(format!("the {what} of `{id}` does not match its SHA-256")),
+                        None => verified.faults.push(format!("the {what} of `{id}` is missing")),
+                    }
+                }
+                if rows.is_empty() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Reader for SqliteReader {
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn xrefs(&self, keys: &[XrefKey]) -> Result<Vec<Option<String>>, StoreError> {
         self.xrefs_at(keys, Timestamp(i64::MAX)).await
     }
 
-    /// The same as known at a moment: those learnt later are `None`. One that has changed since is as old as its change.
-    ///
-    /// # Errors
-    /// Those of every read.
-    pub async fn xrefs_at(&self, keys: &[XrefKey], at: Timestamp) -> Result<Vec<Option<String>>, StoreError> {
+    async fn xrefs_at(&self, keys: &[XrefKey], at: Timestamp) -> Result<Vec<Option<String>>, StoreError> {
         self.health.check()?;
         let keys: Vec<[&str; 4]> =
             keys.iter().map(|key| [&*key.entity, &*key.source_system, &*key.source_id, &*key.target_system]).collect();
@@ -214,11 +326,7 @@ impl SqliteReader {
         .map_err(|error| self.sql(&error))
     }
 
-    /// See [`crate::store::Store::mapping`].
-    ///
-    /// # Errors
-    /// Those of every read.
-    pub async fn mapping(&self, hash: &str) -> Result<Option<MappingVersion>, StoreError> {
+    async fn mapping(&self, hash: &str) -> Result<Option<MappingVersion>, StoreError> {
         self.health.check()?;
         let rows: Vec<(String, String)> = sqlx::query_as(
             "SELECT c.file, v.text FROM mapping_chain c JOIN mapping_version v ON v.hash = c.version \
@@ -232,11 +340,7 @@ impl SqliteReader {
         Ok((!files.is_empty()).then(|| MappingVersion { hash: hash.to_owned(), files }))
     }
 
-    /// Every text of a mapping file that a delivery used, oldest first; with `hash` those whose digest begins so.
-    ///
-    /// # Errors
-    /// Those of every read.
-    pub async fn mapping_versions(&self, hash: &str) -> Result<Vec<KeptMapping>, StoreError> {
+    async fn mapping_versions(&self, hash: &str) -> Result<Vec<KeptMapping>, StoreError> {
         self.health.check()?;
         let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
             "SELECT hash, file, text, first_used FROM mapping_version WHERE substr(hash, 1, length(?1)) = ?1 \
@@ -254,11 +358,7 @@ impl SqliteReader {
         Ok(rows.into_iter().map(kept).collect())
     }
 
-    /// See [`crate::store::Store::message`].
-    ///
-    /// # Errors
-    /// Those of every read.
-    pub async fn message(&self, id: &str) -> Result<Option<MessageView>, StoreError> {
+    async fn message(&self, id: &str) -> Result<Option<MessageView>, StoreError> {
         self.health.check()?;
         // one transaction, so that message, deliveries and attempts are of one moment
         let mut snapshot = self.pool.begin().await.map_err(|error| self.sql(&error))?;
@@ -315,16 +415,7 @@ impl SqliteReader {
         Ok(Some(MessageView { message, standing, bytes, deliveries, parts }))
     }
 
-    /// See [`crate::store::Store::messages`].
-    ///
-    /// # Errors
-    /// Those of every read.
-    pub async fn messages(
-        &self,
-        filter: &MessageFilter,
-        cursor: Option<i64>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
+    async fn messages(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, StoreError> {
         self.health.check()?;
         let limit = limit.max(1);
         let Some(standing) = filter.standing else {
@@ -348,49 +439,12 @@ impl SqliteReader {
         }
     }
 
-    async fn page(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, sqlx::Error> {
-        let mut select = matching(filter, cursor);
-        select
-            .push(" ORDER BY m.seq DESC LIMIT ")
-            .push_bind(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1));
-        let mut snapshot = self.pool.begin().await?;
-        let mut rows = select.build().fetch_all(&mut *snapshot).await?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let mut items = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let size: i64 = row.try_get("size")?;
-            let deliveries: i64 = row.try_get("delivery_count")?;
-            items.push(MessageSummary {
-                message: message_info(row)?,
-                size: size.unsigned_abs(),
-                deliveries: deliveries.unsigned_abs(),
-                standing: Standing::Accepted,
-            });
-        }
-        let seqs: Vec<i64> = items.iter().map(|item| item.message.seq).collect();
-        let states = states(&mut snapshot, &seqs).await?;
-        for item in &mut items {
-            item.standing = standing(&item.message, &states);
-        }
-        let next = if more { seqs.last().copied() } else { None };
-        Ok(Page { items, next })
-    }
-
-    /// See [`crate::store::Store::counts`].
-    ///
-    /// # Errors
-    /// Those of every read.
-    pub async fn counts(&self) -> Result<Counts, StoreError> {
+    async fn counts(&self) -> Result<Counts, StoreError> {
         self.health.check()?;
         self.count().await.map_err(|error| self.sql(&error))
     }
 
-    /// See [`Store::types`](crate::store::Store::types).
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn types(&self, since: Timestamp) -> Result<Vec<TypeCount>, StoreError> {
+    async fn types(&self, since: Timestamp) -> Result<Vec<TypeCount>, StoreError> {
         self.health.check()?;
         let read = async {
             let rows = sqlx::query(
@@ -406,63 +460,7 @@ impl SqliteReader {
         read.await.map_err(|error| self.sql(&error))
     }
 
-    async fn count(&self) -> Result<Counts, sqlx::Error> {
-        let rows = sqlx::query(
-            "SELECT NULL AS route, NULL AS destination, state, count(*) AS count, sum(delivery_count) AS planned, \
-             sum(state = 'routed' AND delivery_count = 0 OR state = 'split' AND part_count = 0) AS lost, \
-             sum(part_count) AS parts FROM message GROUP BY state UNION ALL \
-             SELECT route, destination, state, count(*), 0, 0, 0 FROM delivery GROUP BY route, destination, state \
-             UNION ALL SELECT NULL, NULL, NULL, count(*), 0, 0, 0 FROM part",
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let mut counts = Counts::default();
-        let (mut planned, mut lost, mut parts, mut parts_there) = (0, 0, 0, 0);
-        for row in &rows {
-            let count = row.try_get::<i64, _>("count")?.unsigned_abs();
-            if let Some(route) = row.try_get("route")? {
-                let destination = row.try_get("destination")?;
-                let state = word(row, "state", DeliveryState::parse)?;
-                counts.deliveries.push(DeliveryCount { route, destination, state, count });
-                continue;
-            }
-            if row.try_get::<Option<&str>, _>("state")?.is_none() {
-                parts_there = count;
-                continue;
-            }
-            planned += row.try_get::<i64, _>("planned")?.unsigned_abs();
-            parts += row.try_get::<i64, _>("parts")?.unsigned_abs();
-            lost += row.try_get::<i64, _>("lost")?.unsigned_abs();
-            counts.total += count;
-            match word(row, "state", MessageState::parse)? {
-                MessageState::Accepted => counts.accepted = count,
-                MessageState::Routed => counts.routed = count,
-                MessageState::Parked => counts.parked = count,
-                MessageState::Filtered => counts.filtered = count,
-                MessageState::Skipped => counts.skipped = count,
-                MessageState::Split => counts.split = count,
-            }
-        }
-        let there: u64 = counts.deliveries.iter().map(|delivery| delivery.count).sum();
-        counts.unaccounted = planned.abs_diff(there) + parts.abs_diff(parts_there) + lost;
-        Ok(counts)
-    }
-
-    /// See [`crate::store::Store::next_due`].
-    pub(super) async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let due: Option<i64> = sqlx::query_scalar("SELECT min(due_at) FROM delivery WHERE ready = 1 AND due_at > ?1")
-            .bind(now.micros())
-            .fetch_one(&self.pool)
-            .await
-            .map_err(|error| self.sql(&error))?;
-        Ok(due.map(Timestamp))
-    }
-
-    /// See [`crate::store::Store::verify`].
-    ///
-    /// # Errors
-    /// Those of every read; faults found are in the answer.
-    pub async fn verify(&self) -> Result<Verified, StoreError> {
+    async fn verify(&self) -> Result<Verified, StoreError> {
         let mut verified = Verified::default();
         self.check_digests(&mut verified).await.map_err(|error| self.sql(&error))?;
         let structure: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check")
@@ -475,42 +473,6 @@ impl SqliteReader {
             verified.faults.push(format!("{unaccounted} planned deliveries or parts of split messages are not there"));
         }
         Ok(verified)
-    }
-
-    async fn check_digests(&self, verified: &mut Verified) -> Result<(), sqlx::Error> {
-        const PAGE: i64 = 64;
-        const QUERIES: [(&str, &str); 2] = [
-            (
-                "payload",
-                "SELECT m.seq, m.id, m.sha256, p.bytes FROM message m LEFT JOIN payload p ON p.message = m.seq \
-                 WHERE m.seq > ?1 ORDER BY m.seq LIMIT ?2",
-            ),
-            (
-                "output",
-                "SELECT d.seq, d.id, o.sha256, o.bytes FROM output o JOIN delivery d ON d.seq = o.delivery \
-                 WHERE o.delivery > ?1 ORDER BY o.delivery LIMIT ?2",
-            ),
-        ];
-        for (what, sql) in QUERIES {
-            let mut last = i64::MIN;
-            loop {
-                let rows = sqlx::query(sql).bind(last).bind(PAGE).fetch_all(&self.pool).await?;
-                for row in &rows {
-                    last = row.try_get("seq")?;
-                    let id: &str = row.try_get("id")?;
-                    verified.digests += 1;
-                    match row.try_get::<Option<&[u8]>, _>("bytes")? {
-                        Some(bytes) if Sha256::of(bytes) == digest(row, "sha256")? => {}
-                        Some(_) => verified.faults.push(format!("the {what} of `{id}` does not match its SHA-256")),
-                        None => verified.faults.push(format!("the {what} of `{id}` is missing")),
-                    }
-                }
-                if rows.is_empty() {
-                    break;
-                }
-            }
-        }
-        Ok(())
     }
 }
 

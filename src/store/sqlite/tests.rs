@@ -10,7 +10,7 @@ use super::{DATABASE, SqliteReader, SqliteStore, outbox};
 use crate::{
     base::Timestamp,
     store::{
-        AcceptOutcome, Store, StoreError,
+        AcceptOutcome, Reader as _, Store, StoreError,
         contract::{self, Place, contract_tests},
     },
 };

@@ -12,12 +12,13 @@ use std::{
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::fault::{Health, Reach, failed, reach};
+use super::fault::{Reach, reach};
 use crate::{
     base::{Sha256, Timestamp},
     store::{
         Accepted, Decision, Hold, MappingVersion, NewAttempt, NewMessage, Next, Output, Plan, Recorded, Release,
         Released, StoreError,
+        health::{Health, failed},
     },
 };
 

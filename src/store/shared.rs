@@ -1,0 +1,60 @@
+//! What every store decides in the same way.
+
+use std::collections::HashMap;
+
+use super::{AcceptOutcome, Accepted, MAX_HANDED_BYTES, NewMessage, Reason, StoreError};
+use crate::base::Sha256;
+
+/// How many bytes one call may still hand out.
+#[derive(Default)]
+pub struct Budget {
+    taken: u64,
+}
+
+impl Budget {
+    /// Whether one more of this size fits; the first always does.
+    pub fn takes(&mut self, size: i64) -> bool {
+        let first = self.taken == 0;
+        self.taken = self.taken.saturating_add(size.unsigned_abs().max(1));
+        first || self.taken <= MAX_HANDED_BYTES as u64
+    }
+}
+
+/// The first message of a key.
+pub struct Known {
+    /// Its place in accept order.
+    pub seq: i64,
+    /// Its id.
+    pub id: String,
+    /// Its digest.
+    pub sha256: Vec<u8>,
+}
+
+/// What became of a message to be accepted: stored now (its seq by id), or known before by system and key.
+pub fn outcome(
+    message: &NewMessage,
+    sha256: Sha256,
+    stored: &HashMap<String, i64>,
+    known: &HashMap<(String, String), Known>,
+) -> Result<Accepted, StoreError> {
+    if let Some(seq) = stored.get(&message.id) {
+        return Ok(Accepted { id: message.id.clone(), seq: *seq, outcome: AcceptOutcome::New });
+    }
+    let first = message.dedup_key.clone().and_then(|key| known.get(&(message.system.clone(), key)));
+    let Some(first) = first else {
+        return Err(StoreError::conflict(format!("there is a message `{}` already", message.id)));
+    };
+    let same = first.sha256 == sha256.0;
+    let outcome = if same { AcceptOutcome::Duplicate } else { AcceptOutcome::Conflict };
+    Ok(Accepted { id: first.id.clone(), seq: first.seq, outcome })
+}
+
+/// The reason of something a rule filtered.
+pub fn filtered_by(rule: &str) -> Reason {
+    Reason { cause: "filtered".into(), text: format!("filtered by rule `{rule}`"), ..Reason::default() }
+}
+
+/// A value as JSON text, for columns and for lists passed to SQL.
+pub fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -9,6 +9,7 @@
 //! own, and expand the behavioural suite in `contract.rs` for it.
 
 mod code;
+mod command;
 #[cfg(test)]
 mod contract;
 mod delivery;

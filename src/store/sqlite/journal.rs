@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::writer::{Batch, Halt, Reply};
+use super::writer::{Batch, Halt};
 use crate::{
     base::{Sha256, Timestamp},
     store::{
         AcceptOutcome, Accepted, Decision, DeliveryState, MAX_PARSE_ATTEMPTS, MAX_PARTS, MessageState, NewDelivery,
         NewMessage, NewPart, Plan, Start, StoreError, WaitKey,
+        command::Reply,
         shared::{Budget, Known, filtered_by, json, outcome},
     },
 };

@@ -39,15 +39,15 @@ pub use read::SqliteReader;
 
 use self::{
     guard::cannot_open,
-    writer::{Command, Register, Reply, Request, Writer},
+    writer::{Register, Writer},
 };
 use super::{
-    Accepted, Counts, Hold, KeptMapping, Leased, MappingVersion, MessageFilter, MessageView, NewAttempt, NewMessage,
-    Next, Output, Page, Plan, Reader, Recorded, Release, Released, Store, StoreError, TypeCount, Verified, Work,
-    XrefKey, code,
-    health::{Health, failed},
+    Counts, KeptMapping, Leased, MappingVersion, MessageFilter, MessageView, Page, Reader, StoreError, TypeCount,
+    Verified, Work, XrefKey, code,
+    command::{Backend, Command, Request},
+    health::Health,
 };
-use crate::base::{Problem, Sha256, Timestamp};
+use crate::base::Timestamp;
 
 /// The database's file name in the data directory.
 const DATABASE: &str = "crossdock.db";
@@ -115,59 +115,6 @@ impl SqliteStore {
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
     }
-
-    async fn ask(&self, command: Command) -> Result<Reply, StoreError> {
-        self.health.check()?;
-        let (reply, answer) = oneshot::channel();
-        self.requests.send(Request { command, reply }).await.map_err(|_| self.gone())?;
-        answer.await.map_err(|_| self.gone())?
-    }
-
-    /// The writer does not answer: it was closed, or it has ended by a fault.
-    fn gone(&self) -> StoreError {
-        match self.health.check() {
-            Ok(()) => StoreError::unavailable("the store is closing", "start the daemon again"),
-            Err(error) => error,
-        }
-    }
-
-    async fn done(&self, command: Command) -> Result<(), StoreError> {
-        self.ask(command).await.map(|_| ())
-    }
-}
-
-/// An answer of the wrong kind, which the writer never gives.
-fn unexpected() -> StoreError {
-    failed("the writer gave an answer of the wrong kind")
-}
-
-/// What was handed out to a caller who has not got it yet; taken back unless it arrives.
-struct OnTheWay<'a> {
-    register: &'a Register,
-    messages: Vec<i64>,
-    deliveries: Vec<i64>,
-}
-
-impl OnTheWay<'_> {
-    fn arrived(mut self) {
-        self.messages.clear();
-        self.deliveries.clear();
-    }
-}
-
-impl Drop for OnTheWay<'_> {
-    fn drop(&mut self) {
-        if self.messages.is_empty() && self.deliveries.is_empty() {
-            return;
-        }
-        let mut handed = self.register.lock();
-        self.messages.iter().for_each(|seq| {
-            handed.messages.remove(seq);
-        });
-        self.deliveries.iter().for_each(|seq| {
-            handed.deliveries.remove(seq);
-        });
-    }
 }
 
 #[async_trait]
@@ -221,82 +168,39 @@ impl Reader for SqliteStore {
 }
 
 #[async_trait]
-impl Store for SqliteStore {
-    async fn accept(&self, new: NewMessage) -> Result<Accepted, StoreError> {
-        let sha256 = Sha256::of(&new.bytes);
-        match self.ask(Command::Accept { new, sha256 }).await? {
-            Reply::Accepted(accepted) => Ok(accepted),
-            _ => Err(unexpected()),
-        }
+impl Backend for SqliteStore {
+    fn queue(&self, _command: &Command) -> &mpsc::Sender<Request> {
+        &self.requests
     }
 
-    async fn begin_transform(&self, _now: Timestamp, limit: usize) -> Result<Vec<Work>, StoreError> {
-        let Reply::Begun(begun) = self.ask(Command::BeginTransform { limit }).await? else { return Err(unexpected()) };
-        let messages = begun.iter().map(|(seq, _)| *seq).collect();
-        let on_the_way = OnTheWay { register: &self.register, messages, deliveries: Vec::new() };
-        let works = if begun.is_empty() { Vec::new() } else { self.reader.works(&begun).await? };
-        on_the_way.arrived();
-        Ok(works)
+    fn health(&self) -> &Health {
+        &self.health
     }
 
-    async fn plan(&self, message: &str, plan: Plan, now: Timestamp) -> Result<Vec<Accepted>, StoreError> {
-        match self.ask(Command::Plan { message: message.to_owned(), plan, now }).await? {
-            Reply::Planned(parts) => Ok(parts),
-            _ => Err(unexpected()),
-        }
+    async fn works(&self, begun: &[(i64, bool)]) -> Result<Vec<Work>, StoreError> {
+        self.reader.works(begun).await
     }
 
-    async fn lease(&self, destination: Option<&str>, now: Timestamp, limit: usize) -> Result<Vec<Leased>, StoreError> {
-        let command = Command::Lease { destination: destination.map(str::to_owned), now, limit };
-        let Reply::Leased(seqs) = self.ask(command).await? else { return Err(unexpected()) };
-        let on_the_way = OnTheWay { register: &self.register, messages: Vec::new(), deliveries: seqs.clone() };
-        let leased = if seqs.is_empty() { Vec::new() } else { self.reader.leased(&seqs).await? };
-        on_the_way.arrived();
-        Ok(leased)
+    async fn leased(&self, seqs: &[i64]) -> Result<Vec<Leased>, StoreError> {
+        self.reader.leased(seqs).await
     }
 
-    async fn store_output(&self, delivery: &str, output: Output) -> Result<(), StoreError> {
-        let sha256 = Sha256::of(&output.bytes);
-        self.done(Command::StoreOutput { delivery: delivery.to_owned(), output, sha256 }).await
-    }
-
-    async fn keep_mapping(&self, version: &MappingVersion, now: Timestamp) -> Result<(), StoreError> {
-        self.done(Command::KeepMapping { version: version.clone(), now }).await
-    }
-
-    async fn hold(&self, delivery: &str, hold: Hold, now: Timestamp) -> Result<(), StoreError> {
-        self.done(Command::Hold { delivery: delivery.to_owned(), hold, now }).await
-    }
-
-    async fn record(&self, delivery: &str, attempt: NewAttempt, next: Next) -> Result<Recorded, StoreError> {
-        match self.ask(Command::Record { delivery: delivery.to_owned(), attempt, next }).await? {
-            Reply::Recorded(recorded) => Ok(recorded),
-            _ => Err(unexpected()),
-        }
-    }
-
-    async fn release(&self, what: Release, now: Timestamp) -> Result<Released, StoreError> {
-        match self.ask(Command::Release { what, now }).await? {
-            Reply::Released(released) => Ok(released),
-            _ => Err(unexpected()),
-        }
-    }
-
-    async fn skip(&self, id: &str, by: &str, why: &str, now: Timestamp) -> Result<(), StoreError> {
-        self.done(Command::Skip { id: id.to_owned(), by: by.to_owned(), why: why.to_owned(), now }).await
+    fn take_back(&self, messages: &[i64], deliveries: &[i64]) {
+        let mut handed = self.register.lock();
+        messages.iter().for_each(|seq| {
+            handed.messages.remove(seq);
+        });
+        deliveries.iter().for_each(|seq| {
+            handed.deliveries.remove(seq);
+        });
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        self.health.check()?;
         self.reader.next_due(now).await
     }
 
     fn changed(&self) -> watch::Receiver<u64> {
         self.changed.clone()
-    }
-
-    fn failed(&self) -> watch::Receiver<Option<Arc<Problem>>> {
-        self.health.watch()
     }
 }
 

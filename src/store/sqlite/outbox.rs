@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::writer::{Batch, Halt, Reply};
+use super::writer::{Batch, Halt};
 use crate::{
     base::{Sha256, Timestamp},
     store::{
         AttemptOutcome, DeliveryState, Hold, MAX_RESPONSE_BYTES, MappingVersion, NewAttempt, NewXref, Next, Output,
         Reason, Recorded, Release, Released, StoreError, WaitKey,
+        command::Reply,
         shared::{Budget, filtered_by, json},
     },
 };

@@ -10,16 +10,13 @@ use std::{
 };
 
 use sqlx::{Connection as _, SqliteConnection};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::fault::{Reach, reach};
-use crate::{
-    base::{Sha256, Timestamp},
-    store::{
-        Accepted, Decision, Hold, MappingVersion, NewAttempt, NewMessage, Next, Output, Plan, Recorded, Release,
-        Released, StoreError,
-        health::{Health, failed},
-    },
+use crate::store::{
+    StoreError,
+    command::{Command, Reply, Request},
+    health::{Health, failed},
 };
 
 /// Commands executed in one transaction.
@@ -27,54 +24,6 @@ const MAX_BATCH: usize = 256;
 
 /// Payload bytes after which a transaction takes no further command.
 const MAX_BATCH_BYTES: usize = 32 << 20;
-
-/// Something to be written.
-pub enum Command {
-    Accept { new: NewMessage, sha256: Sha256 },
-    BeginTransform { limit: usize },
-    Plan { message: String, plan: Plan, now: Timestamp },
-    Lease { destination: Option<String>, now: Timestamp, limit: usize },
-    StoreOutput { delivery: String, output: Output, sha256: Sha256 },
-    KeepMapping { version: MappingVersion, now: Timestamp },
-    Hold { delivery: String, hold: Hold, now: Timestamp },
-    Record { delivery: String, attempt: NewAttempt, next: Next },
-    Release { what: Release, now: Timestamp },
-    Skip { id: String, by: String, why: String, now: Timestamp },
-    Close,
-}
-
-impl Command {
-    fn size(&self) -> usize {
-        match self {
-            Self::Accept { new, .. } => new.bytes.len(),
-            Self::StoreOutput { output, .. } => output.bytes.len(),
-            Self::Plan { plan: Plan { decision: Decision::Split(parts), .. }, .. } => {
-                parts.iter().map(|part| part.message.bytes.len()).sum()
-            }
-            _ => 0,
-        }
-    }
-}
-
-/// What a command gives back.
-pub enum Reply {
-    Accepted(Accepted),
-    /// What became of the parts of a split message; none for other plans.
-    Planned(Vec<Accepted>),
-    /// Messages by seq, each with whether it is exhausted.
-    Begun(Vec<(i64, bool)>),
-    /// Deliveries by seq.
-    Leased(Vec<i64>),
-    Recorded(Recorded),
-    Released(Released),
-    Done,
-}
-
-/// A command and who waits for its end.
-pub struct Request {
-    pub command: Command,
-    pub reply: oneshot::Sender<Result<Reply, StoreError>>,
-}
 
 /// What this process has handed out and not got back. Ends with the process.
 #[derive(Clone, Default)]

@@ -1,0 +1,214 @@
+//! What the writers of a store are asked to do, and what they answer.
+//!
+//! A [`Backend`] gives its queues, and is a [`Store`] by that: callers wait for the answer, which a writer gives after
+//! its transaction is on stable storage.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    Accepted, Decision, Hold, Leased, MappingVersion, NewAttempt, NewMessage, Next, Output, Plan, Reader, Recorded,
+    Release, Released, Store, StoreError, Work,
+    health::{Health, failed},
+};
+use crate::base::{Problem, Sha256, Timestamp};
+
+/// Something to be written.
+pub enum Command {
+    Accept { new: NewMessage, sha256: Sha256 },
+    BeginTransform { limit: usize },
+    Plan { message: String, plan: Plan, now: Timestamp },
+    Lease { destination: Option<String>, now: Timestamp, limit: usize },
+    StoreOutput { delivery: String, output: Output, sha256: Sha256 },
+    KeepMapping { version: MappingVersion, now: Timestamp },
+    Hold { delivery: String, hold: Hold, now: Timestamp },
+    Record { delivery: String, attempt: NewAttempt, next: Next },
+    Release { what: Release, now: Timestamp },
+    Skip { id: String, by: String, why: String, now: Timestamp },
+    Close,
+}
+
+impl Command {
+    /// Payload bytes it carries.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Accept { new, .. } => new.bytes.len(),
+            Self::StoreOutput { output, .. } => output.bytes.len(),
+            Self::Plan { plan: Plan { decision: Decision::Split(parts), .. }, .. } => {
+                parts.iter().map(|part| part.message.bytes.len()).sum()
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// What a command gives back.
+pub enum Reply {
+    Accepted(Accepted),
+    /// What became of the parts of a split message; none for other plans.
+    Planned(Vec<Accepted>),
+    /// Messages by seq, each with whether it is exhausted.
+    Begun(Vec<(i64, bool)>),
+    /// Deliveries by seq.
+    Leased(Vec<i64>),
+    Recorded(Recorded),
+    Released(Released),
+    Done,
+}
+
+/// A command and who waits for its end.
+pub struct Request {
+    pub command: Command,
+    pub reply: oneshot::Sender<Result<Reply, StoreError>>,
+}
+
+/// Writers behind queues, and readers beside them.
+#[async_trait]
+pub trait Backend: Reader {
+    /// The queue of the writer that executes a command.
+    fn queue(&self, command: &Command) -> &mpsc::Sender<Request>;
+
+    /// Whether the store can still be trusted.
+    fn health(&self) -> &Health;
+
+    /// Messages handed out, by seq, each with whether it is exhausted; with their bytes, in accept order.
+    async fn works(&self, begun: &[(i64, bool)]) -> Result<Vec<Work>, StoreError>;
+
+    /// Deliveries handed out, by seq; with message and output, in the order given.
+    async fn leased(&self, seqs: &[i64]) -> Result<Vec<Leased>, StoreError>;
+
+    /// Takes back what was handed out to a caller who never got it.
+    fn take_back(&self, messages: &[i64], deliveries: &[i64]);
+
+    /// See [`Store::next_due`].
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// See [`Store::changed`].
+    fn changed(&self) -> watch::Receiver<u64>;
+}
+
+/// Asks a backend's writer and waits until it is done.
+async fn ask(backend: &impl Backend, command: Command) -> Result<Reply, StoreError> {
+    backend.health().check()?;
+    let (reply, answer) = oneshot::channel();
+    let queue = backend.queue(&command);
+    queue.send(Request { command, reply }).await.map_err(|_| gone(backend))?;
+    answer.await.map_err(|_| gone(backend))?
+}
+
+/// The writer does not answer: it was closed, or it has ended by a fault.
+fn gone(backend: &impl Backend) -> StoreError {
+    match backend.health().check() {
+        Ok(()) => StoreError::unavailable("the store is closing", "start the daemon again"),
+        Err(error) => error,
+    }
+}
+
+/// An answer of the wrong kind, which a writer never gives.
+fn unexpected() -> StoreError {
+    failed("the writer gave an answer of the wrong kind")
+}
+
+/// What was handed out to a caller who has not got it yet; taken back unless it arrives.
+struct OnTheWay<'a, B: Backend> {
+    backend: &'a B,
+    messages: Vec<i64>,
+    deliveries: Vec<i64>,
+}
+
+impl<B: Backend> OnTheWay<'_, B> {
+    fn arrived(mut self) {
+        self.messages.clear();
+        self.deliveries.clear();
+    }
+}
+
+impl<B: Backend> Drop for OnTheWay<'_, B> {
+    fn drop(&mut self) {
+        if !self.messages.is_empty() || !self.deliveries.is_empty() {
+            self.backend.take_back(&self.messages, &self.deliveries);
+        }
+    }
+}
+
+#[async_trait]
+impl<B: Backend> Store for B {
+    async fn accept(&self, new: NewMessage) -> Result<Accepted, StoreError> {
+        let sha256 = Sha256::of(&new.bytes);
+        match ask(self, Command::Accept { new, sha256 }).await? {
+            Reply::Accepted(accepted) => Ok(accepted),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn begin_transform(&self, _now: Timestamp, limit: usize) -> Result<Vec<Work>, StoreError> {
+        let Reply::Begun(begun) = ask(self, Command::BeginTransform { limit }).await? else { return Err(unexpected()) };
+        let messages = begun.iter().map(|(seq, _)| *seq).collect();
+        let on_the_way = OnTheWay { backend: self, messages, deliveries: Vec::new() };
+        let works = if begun.is_empty() { Vec::new() } else { self.works(&begun).await? };
+        on_the_way.arrived();
+        Ok(works)
+    }
+
+    async fn plan(&self, message: &str, plan: Plan, now: Timestamp) -> Result<Vec<Accepted>, StoreError> {
+        match ask(self, Command::Plan { message: message.to_owned(), plan, now }).await? {
+            Reply::Planned(parts) => Ok(parts),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn lease(&self, destination: Option<&str>, now: Timestamp, limit: usize) -> Result<Vec<Leased>, StoreError> {
+        let command = Command::Lease { destination: destination.map(str::to_owned), now, limit };
+        let Reply::Leased(seqs) = ask(self, command).await? else { return Err(unexpected()) };
+        let on_the_way = OnTheWay { backend: self, messages: Vec::new(), deliveries: seqs.clone() };
+        let leased = if seqs.is_empty() { Vec::new() } else { self.leased(&seqs).await? };
+        on_the_way.arrived();
+        Ok(leased)
+    }
+
+    async fn store_output(&self, delivery: &str, output: Output) -> Result<(), StoreError> {
+        let sha256 = Sha256::of(&output.bytes);
+        ask(self, Command::StoreOutput { delivery: delivery.to_owned(), output, sha256 }).await.map(drop)
+    }
+
+    async fn keep_mapping(&self, version: &MappingVersion, now: Timestamp) -> Result<(), StoreError> {
+        ask(self, Command::KeepMapping { version: version.clone(), now }).await.map(drop)
+    }
+
+    async fn hold(&self, delivery: &str, hold: Hold, now: Timestamp) -> Result<(), StoreError> {
+        ask(self, Command::Hold { delivery: delivery.to_owned(), hold, now }).await.map(drop)
+    }
+
+    async fn record(&self, delivery: &str, attempt: NewAttempt, next: Next) -> Result<Recorded, StoreError> {
+        match ask(self, Command::Record { delivery: delivery.to_owned(), attempt, next }).await? {
+            Reply::Recorded(recorded) => Ok(recorded),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn release(&self, what: Release, now: Timestamp) -> Result<Released, StoreError> {
+        match ask(self, Command::Release { what, now }).await? {
+            Reply::Released(released) => Ok(released),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn skip(&self, id: &str, by: &str, why: &str, now: Timestamp) -> Result<(), StoreError> {
+        ask(self, Command::Skip { id: id.to_owned(), by: by.to_owned(), why: why.to_owned(), now }).await.map(drop)
+    }
+
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.health().check()?;
+        Backend::next_due(self, now).await
+    }
+
+    fn changed(&self) -> watch::Receiver<u64> {
+        Backend::changed(self)
+    }
+
+    fn failed(&self) -> watch::Receiver<Option<Arc<Problem>>> {
+        self.health().watch()
+    }
+}

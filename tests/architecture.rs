@@ -76,6 +76,7 @@ const FLOORS: &[(&str, &[&str])] = &[
 /// Libraries kept behind doors: only these modules may name them.
 const DOORS: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
+    ("zstd", &["store"]),
     ("lapin", &["transport"]),
     ("reqwest", &["transport", "cli"]),
     ("hyper", &["transport"]),

@@ -68,9 +68,10 @@ pub fn message_json(view: &MessageView, content: bool, catalog: Option<&Catalog>
         .collect();
     let mut value = info_json(&view.message);
     value["standing"] = json!(view.standing.as_str());
-    value["size"] = json!(view.bytes.len());
+    value["size"] = json!(view.size);
+    value["content_removed_at"] = json!(view.bytes_removed_at.map(|at| at.to_string()));
     if content {
-        value["content"] = payload(&view.bytes);
+        value["content"] = view.bytes.as_ref().map_or(Value::Null, |bytes| payload(bytes));
     }
     value["deliveries"] = Value::Array(deliveries);
     value["parts"] = view.parts.iter().map(part_json).collect();

@@ -254,7 +254,10 @@ fn print_message(view: &MessageView, content: bool, catalog: &Catalog) {
     out(format_args!("received  {} from {} over {}", message.received_at, message.system, message.transport.as_str()));
     out(format_args!("type      {}", message.document_type));
     out(format_args!("key       {}", message.business_key.as_deref().unwrap_or("-")));
-    out(format_args!("bytes     {} (sha256 {})", view.bytes.len(), message.sha256));
+    out(format_args!("bytes     {} (sha256 {})", view.size, message.sha256));
+    if let Some(at) = view.bytes_removed_at {
+        out(format_args!("content   removed {at} by the retention settings; digests and history are kept"));
+    }
     if let Some(reason) = &message.reason {
         out(format_args!("why       {}", why(reason)));
     }
@@ -278,8 +281,8 @@ fn print_message(view: &MessageView, content: bool, catalog: &Catalog) {
             part.standing.as_str()
         ));
     }
-    if content {
-        out(format_args!("--- received\n{}", String::from_utf8_lossy(&view.bytes)));
+    if let Some(bytes) = view.bytes.as_ref().filter(|_| content) {
+        out(format_args!("--- received\n{}", String::from_utf8_lossy(bytes)));
     }
     for delivery in &view.deliveries {
         out(format_args!("\ndelivery  {} to {} by route {}", delivery.id, delivery.destination, delivery.route));

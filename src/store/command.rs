@@ -9,24 +9,63 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Accepted, Decision, Hold, Leased, MappingVersion, NewAttempt, NewMessage, Next, Output, Plan, Reader, Recorded,
-    Release, Released, Store, StoreError, Work,
+    Accepted, Decision, Hold, Leased, MappingVersion, NewAttempt, NewMessage, NewPart, Next, Output, Plan, Reader,
+    Recorded, Release, Released, Store, StoreError, Work,
+    codec::Packed,
     health::{Health, failed},
 };
-use crate::base::{Problem, Sha256, Timestamp};
+use crate::base::{Problem, Timestamp};
 
 /// Something to be written.
 pub enum Command {
-    Accept { new: NewMessage, sha256: Sha256 },
-    BeginTransform { limit: usize },
-    Plan { message: String, plan: Plan, now: Timestamp },
-    Lease { destination: Option<String>, now: Timestamp, limit: usize },
-    StoreOutput { delivery: String, output: Output, sha256: Sha256 },
-    KeepMapping { version: MappingVersion, now: Timestamp },
-    Hold { delivery: String, hold: Hold, now: Timestamp },
-    Record { delivery: String, attempt: NewAttempt, next: Next },
-    Release { what: Release, now: Timestamp },
-    Skip { id: String, by: String, why: String, now: Timestamp },
+    Accept {
+        new: NewMessage,
+        packed: Packed,
+    },
+    BeginTransform {
+        limit: usize,
+    },
+    /// `parts` are the packed bytes of the plan's parts.
+    Plan {
+        message: String,
+        plan: Plan,
+        parts: Vec<Packed>,
+        now: Timestamp,
+    },
+    Lease {
+        destination: Option<String>,
+        now: Timestamp,
+        limit: usize,
+    },
+    StoreOutput {
+        delivery: String,
+        output: Output,
+        packed: Packed,
+    },
+    KeepMapping {
+        version: MappingVersion,
+        now: Timestamp,
+    },
+    Hold {
+        delivery: String,
+        hold: Hold,
+        now: Timestamp,
+    },
+    Record {
+        delivery: String,
+        attempt: NewAttempt,
+        next: Next,
+    },
+    Release {
+        what: Release,
+        now: Timestamp,
+    },
+    Skip {
+        id: String,
+        by: String,
+        why: String,
+        now: Timestamp,
+    },
     Close,
 }
 
@@ -34,11 +73,8 @@ impl Command {
     /// Payload bytes it carries.
     pub fn size(&self) -> usize {
         match self {
-            Self::Accept { new, .. } => new.bytes.len(),
-            Self::StoreOutput { output, .. } => output.bytes.len(),
-            Self::Plan { plan: Plan { decision: Decision::Split(parts), .. }, .. } => {
-                parts.iter().map(|part| part.message.bytes.len()).sum()
-            }
+            Self::Accept { packed, .. } | Self::StoreOutput { packed, .. } => packed.bytes.len(),
+            Self::Plan { parts, .. } => parts.iter().map(|part| part.bytes.len()).sum(),
             _ => 0,
         }
     }
@@ -72,6 +108,9 @@ pub trait Backend: Reader {
 
     /// Whether the store can still be trusted.
     fn health(&self) -> &Health;
+
+    /// Payloads and outputs of this size or more are packed compressed, by the caller, so that writers need not.
+    fn compress_above(&self) -> usize;
 
     /// Messages handed out, by seq, each with whether it is exhausted; with their bytes, in accept order.
     async fn works(&self, begun: &[(i64, bool)]) -> Result<Vec<Work>, StoreError>;
@@ -136,8 +175,8 @@ impl<B: Backend> Drop for OnTheWay<'_, B> {
 #[async_trait]
 impl<B: Backend> Store for B {
     async fn accept(&self, new: NewMessage) -> Result<Accepted, StoreError> {
-        let sha256 = Sha256::of(&new.bytes);
-        match ask(self, Command::Accept { new, sha256 }).await? {
+        let packed = Packed::of(&new.bytes, self.compress_above());
+        match ask(self, Command::Accept { new, packed }).await? {
             Reply::Accepted(accepted) => Ok(accepted),
             _ => Err(unexpected()),
         }
@@ -153,7 +192,12 @@ impl<B: Backend> Store for B {
     }
 
     async fn plan(&self, message: &str, plan: Plan, now: Timestamp) -> Result<Vec<Accepted>, StoreError> {
-        match ask(self, Command::Plan { message: message.to_owned(), plan, now }).await? {
+        let packed = |part: &NewPart| Packed::of(&part.message.bytes, self.compress_above());
+        let parts = match &plan.decision {
+            Decision::Split(parts) => parts.iter().map(packed).collect(),
+            _ => Vec::new(),
+        };
+        match ask(self, Command::Plan { message: message.to_owned(), plan, parts, now }).await? {
             Reply::Planned(parts) => Ok(parts),
             _ => Err(unexpected()),
         }
@@ -169,8 +213,8 @@ impl<B: Backend> Store for B {
     }
 
     async fn store_output(&self, delivery: &str, output: Output) -> Result<(), StoreError> {
-        let sha256 = Sha256::of(&output.bytes);
-        ask(self, Command::StoreOutput { delivery: delivery.to_owned(), output, sha256 }).await.map(drop)
+        let packed = Packed::of(&output.bytes, self.compress_above());
+        ask(self, Command::StoreOutput { delivery: delivery.to_owned(), output, packed }).await.map(drop)
     }
 
     async fn keep_mapping(&self, version: &MappingVersion, now: Timestamp) -> Result<(), StoreError> {

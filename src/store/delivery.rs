@@ -355,9 +355,9 @@ pub struct DeliveryView {
     pub created_at: Timestamp,
     /// When it became final.
     pub finished_at: Option<Timestamp>,
-    /// What the receiver gets, checked.
+    /// What the receiver gets, checked; `None` before it is made, and after retention removed it.
     pub output: Option<Output>,
-    /// The digest of the output.
+    /// The digest of the output, also of a removed one.
     pub output_sha256: Option<Sha256>,
     /// The attempts, in order.
     pub attempts: Vec<AttemptView>,

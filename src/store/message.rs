@@ -346,8 +346,12 @@ pub struct MessageView {
     pub message: MessageInfo,
     /// All in one word.
     pub standing: Standing,
-    /// Its bytes, checked.
-    pub bytes: Bytes,
+    /// How many bytes it had.
+    pub size: u64,
+    /// Its bytes, checked; `None` after retention removed them.
+    pub bytes: Option<Bytes>,
+    /// When retention removed its bytes and those of its outputs.
+    pub bytes_removed_at: Option<Timestamp>,
     /// Its deliveries, in order of position.
     pub deliveries: Vec<DeliveryView>,
     /// What its documents became when it was split, in order of position.

@@ -9,6 +9,7 @@
 //! own, and expand the behavioural suite in `contract.rs` for it.
 
 mod code;
+mod codec;
 mod command;
 #[cfg(test)]
 mod contract;
@@ -27,6 +28,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 pub use code::{CODES, NOT_FOUND};
+pub use codec::COMPRESS_ABOVE;
 pub use delivery::{
     AttemptOutcome, AttemptView, Decision, DeliveryState, DeliveryView, Hold, Leased, NewAttempt, NewDelivery, NewPart,
     Next, Output, Plan, Recorded, Release, Released, Start,
@@ -37,7 +39,7 @@ pub use message::{
     AcceptOutcome, Accepted, Counts, DeliveryCount, MessageFilter, MessageInfo, MessageState, MessageSummary,
     MessageView, NewMessage, Page, PartView, Reason, Standing, Transport, TypeCount, Verified, Work,
 };
-pub use sqlite::{SqliteReader, SqliteStore};
+pub use sqlite::{SqliteConfig, SqliteReader, SqliteStore};
 pub use xref::{NewXref, WaitKey, XrefKey};
 
 use crate::base::{Problem, Timestamp};

@@ -176,10 +176,13 @@ impl Run<'_> {
                 self.delivery.destination
             ));
         };
+        let Some(bytes) = &self.view.bytes else {
+            return Compared::Incomparable("its content was removed by the retention settings".to_owned());
+        };
         let dispatch = Dispatch {
             catalog: self.catalog,
             message: &self.view.message,
-            bytes: &self.view.bytes,
+            bytes,
             route: &self.delivery.route,
             document: &self.delivery.document,
             system,

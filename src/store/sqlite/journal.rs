@@ -6,10 +6,11 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::writer::{Batch, Halt};
 use crate::{
-    base::{Sha256, Timestamp},
+    base::Timestamp,
     store::{
-        AcceptOutcome, Accepted, Decision, DeliveryState, MAX_PARSE_ATTEMPTS, MAX_PARTS, MessageState, NewDelivery,
-        NewMessage, NewPart, Plan, Start, StoreError, WaitKey,
+        AcceptOutcome, Accepted, COMPRESS_ABOVE, Decision, DeliveryState, MAX_PARSE_ATTEMPTS, MAX_PARTS, MessageState,
+        NewDelivery, NewMessage, NewPart, Plan, Start, StoreError, WaitKey,
+        codec::Packed,
         command::Reply,
         shared::{Budget, Known, filtered_by, json, outcome},
     },
@@ -42,7 +43,7 @@ impl Batch<'_> {
     /// Stores messages in the order given, and finds the first one of each key known already.
     pub(super) async fn accept(
         &mut self,
-        new: &[(&NewMessage, Sha256)],
+        new: &[(&NewMessage, &Packed)],
     ) -> Result<Vec<Result<Reply, StoreError>>, sqlx::Error> {
         // the sequence, not the table: places are never given twice
         let last: Option<i64> = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'message'")
@@ -54,7 +55,7 @@ impl Batch<'_> {
 
     async fn insert(
         &mut self,
-        new: &[(&NewMessage, Sha256)],
+        new: &[(&NewMessage, &Packed)],
         mut row: Row,
     ) -> Result<Vec<Result<Reply, StoreError>>, sqlx::Error> {
         let mut stored: HashMap<String, i64> = HashMap::with_capacity(new.len());
@@ -69,24 +70,24 @@ impl Batch<'_> {
         let known = if stored.len() < new.len() { self.known(new).await? } else { HashMap::new() };
         Ok(new
             .iter()
-            .map(|(message, sha256)| outcome(message, *sha256, &stored, &known).map(Reply::Accepted))
+            .map(|(message, packed)| outcome(message, packed.sha256, &stored, &known).map(Reply::Accepted))
             .collect())
     }
 
     async fn insert_payloads(
         &mut self,
-        new: &[(&NewMessage, Sha256)],
+        new: &[(&NewMessage, &Packed)],
         stored: &HashMap<String, i64>,
     ) -> Result<(), sqlx::Error> {
-        let payloads: Vec<(i64, &NewMessage)> =
-            new.iter().filter_map(|(message, _)| Some((*stored.get(&message.id)?, *message))).collect();
+        let payloads: Vec<(i64, &Packed)> =
+            new.iter().filter_map(|(message, packed)| Some((*stored.get(&message.id)?, *packed))).collect();
         let mut rest = payloads.as_slice();
         while !rest.is_empty() {
             let (chunk, after) = rest.split_at(chunk_of(rest.len()));
             rest = after;
-            let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO payload (message, bytes) ");
-            insert.push_values(chunk, |mut row, (seq, message)| {
-                row.push_bind(*seq).push_bind(&*message.bytes);
+            let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO payload (message, codec, bytes) ");
+            insert.push_values(chunk, |mut row, (seq, packed)| {
+                row.push_bind(*seq).push_bind(packed.codec.number()).push_bind(&*packed.bytes);
             });
             insert.build().execute(&mut *self.conn).await?;
         }
@@ -96,7 +97,7 @@ impl Batch<'_> {
 
     async fn insert_messages(
         &mut self,
-        chunk: &[(&NewMessage, Sha256)],
+        chunk: &[(&NewMessage, &Packed)],
         row: Row,
         skips_known: bool,
         stored: &mut HashMap<String, i64>,
@@ -106,7 +107,7 @@ impl Batch<'_> {
             "INSERT INTO message (seq, parent, id, system, document_type, site, dedup_key, sha256, size, content_type, transport, \
              received_at, attributes, state, cause, reason) ",
         );
-        insert.push_values(chunk, |mut values, (message, sha256)| {
+        insert.push_values(chunk, |mut values, (message, packed)| {
             let state = if message.parked.is_some() { MessageState::Parked } else { MessageState::Accepted };
             values
                 .push_bind(seq)
@@ -116,8 +117,8 @@ impl Batch<'_> {
                 .push_bind(&message.document_type)
                 .push_bind(&message.site)
                 .push_bind(&message.dedup_key)
-                .push_bind(sha256.0.as_slice())
-                .push_bind(i64::try_from(message.bytes.len()).unwrap_or(i64::MAX))
+                .push_bind(packed.sha256.0.as_slice())
+                .push_bind(i64::try_from(packed.size).unwrap_or(i64::MAX))
                 .push_bind(&message.content_type)
                 .push_bind(message.transport.as_str())
                 .push_bind(message.received_at.micros())
@@ -135,7 +136,7 @@ impl Batch<'_> {
     }
 
     /// The first message of each (system, key).
-    async fn known(&mut self, new: &[(&NewMessage, Sha256)]) -> Result<HashMap<(String, String), Known>, sqlx::Error> {
+    async fn known(&mut self, new: &[(&NewMessage, &Packed)]) -> Result<HashMap<(String, String), Known>, sqlx::Error> {
         let keys: Vec<[&str; 2]> = new
             .iter()
             .filter_map(|(message, _)| Some([message.system.as_str(), message.dedup_key.as_deref()?]))
@@ -201,7 +202,13 @@ impl Batch<'_> {
     }
 
     /// Writes the decision on a message.
-    pub(super) async fn plan(&mut self, id: &str, plan: &Plan, now: Timestamp) -> Result<Reply, Halt> {
+    pub(super) async fn plan(
+        &mut self,
+        id: &str,
+        plan: &Plan,
+        packed: &[Packed],
+        now: Timestamp,
+    ) -> Result<Reply, Halt> {
         let mut parts = [].as_slice();
         let (state, reason, deliveries) = match &plan.decision {
             Decision::Deliver(deliveries) if deliveries.is_empty() => {
@@ -251,7 +258,7 @@ impl Batch<'_> {
         for (position, delivery) in deliveries.iter().enumerate() {
             self.insert_delivery(seq, &system, position, delivery, now).await?;
         }
-        let parts = self.insert_parts(seq, parts).await?;
+        let parts = self.insert_parts(seq, parts, packed).await?;
         self.ended.messages.insert(seq);
         // even without deliveries: later messages of the system may have waited for this plan
         self.woke = true;
@@ -259,18 +266,22 @@ impl Batch<'_> {
     }
 
     /// Accepts the documents of a message, in the places that follow it.
-    async fn insert_parts(&mut self, parent: i64, parts: &[NewPart]) -> Result<Vec<Accepted>, sqlx::Error> {
+    async fn insert_parts(
+        &mut self,
+        parent: i64,
+        parts: &[NewPart],
+        packed: &[Packed],
+    ) -> Result<Vec<Accepted>, sqlx::Error> {
         let row = Row { first: parent + 1, step: 1, parent: Some(parent) };
-        let new: Vec<(&NewMessage, Sha256)> =
-            parts.iter().map(|part| (&part.message, Sha256::of(&part.message.bytes))).collect();
+        let new: Vec<(&NewMessage, &Packed)> = parts.iter().map(|part| &part.message).zip(packed).collect();
         let replies = self.insert(&new, row).await?;
         let mut accepted = Vec::with_capacity(parts.len());
-        for (index, (part, reply)) in parts.iter().zip(replies).enumerate() {
+        for (index, ((part, packed), reply)) in parts.iter().zip(packed).zip(replies).enumerate() {
             accepted.push(match reply {
                 Ok(Reply::Accepted(known)) if known.outcome != AcceptOutcome::Conflict => known,
-                Ok(Reply::Accepted(first)) => self.insert_parked(part, &first.id, row.after(index)).await?,
+                Ok(Reply::Accepted(first)) => self.insert_parked(part, packed, &first.id, row.after(index)).await?,
                 // an id used before: this insert fails, and the transaction with it
-                _ => self.insert_parked(part, "", row.after(index)).await?,
+                _ => self.insert_parked(part, packed, "", row.after(index)).await?,
             });
         }
         let found: Vec<(usize, &Accepted)> = (1..).zip(&accepted).collect();
@@ -291,11 +302,17 @@ impl Batch<'_> {
     }
 
     /// Stores a part without its key, which the message `first` has.
-    async fn insert_parked(&mut self, part: &NewPart, first: &str, row: Row) -> Result<Accepted, sqlx::Error> {
+    async fn insert_parked(
+        &mut self,
+        part: &NewPart,
+        packed: &Packed,
+        first: &str,
+        row: Row,
+    ) -> Result<Accepted, sqlx::Error> {
         let mut reason = part.conflict.clone();
         reason.text.push_str(&format!("; the first message is {first}"));
         let message = NewMessage { dedup_key: None, parked: Some(reason), ..part.message.clone() };
-        let new = [(&message, Sha256::of(&message.bytes))];
+        let new = [(&message, packed)];
         let mut stored = HashMap::new();
         self.insert_messages(&new, row, false, &mut stored).await?;
         self.insert_payloads(&new, &stored).await?;
@@ -354,7 +371,7 @@ impl Batch<'_> {
         .fetch_one(&mut *self.conn)
         .await?;
         if let Some(output) = &new.output {
-            self.insert_output(seq, output, Sha256::of(&output.bytes)).await?;
+            self.insert_output(seq, output, &Packed::of(&output.bytes, COMPRESS_ABOVE)).await?;
         }
         if blocking {
             self.refresh_lane(&new.route, &new.destination, &new.lane).await?;

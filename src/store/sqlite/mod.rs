@@ -42,8 +42,8 @@ use self::{
     writer::{Register, Writer},
 };
 use super::{
-    Counts, KeptMapping, Leased, MappingVersion, MessageFilter, MessageView, Page, Reader, StoreError, TypeCount,
-    Verified, Work, XrefKey, code,
+    COMPRESS_ABOVE, Counts, KeptMapping, Leased, MappingVersion, MessageFilter, MessageView, Page, Reader, StoreError,
+    TypeCount, Verified, Work, XrefKey, code,
     command::{Backend, Command, Request},
     health::Health,
 };
@@ -67,7 +67,21 @@ pub struct SqliteStore {
     changed: watch::Receiver<u64>,
     commits: Arc<AtomicU64>,
     hub_id: String,
+    compress_above: usize,
     writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How a store keeps things.
+#[derive(Clone, Debug)]
+pub struct SqliteConfig {
+    /// Payloads and outputs of this size or more are kept compressed, when that makes them smaller.
+    pub compress_above: usize,
+}
+
+impl Default for SqliteConfig {
+    fn default() -> Self {
+        Self { compress_above: COMPRESS_ABOVE }
+    }
 }
 
 impl SqliteStore {
@@ -80,6 +94,14 @@ impl SqliteStore {
     /// [`StoreError::Refused`] when another process uses the directory, the file system is not suitable, SQLite is too
     /// old or its settings do not hold, or the database is newer than the program.
     pub async fn open(dir: &Path, hub_id: &str) -> Result<Self, StoreError> {
+        Self::open_with(dir, hub_id, &SqliteConfig::default()).await
+    }
+
+    /// The same, with settings.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub async fn open_with(dir: &Path, hub_id: &str, config: &SqliteConfig) -> Result<Self, StoreError> {
         fs::create_dir_all(dir).map_err(|error| cannot_open(dir, &error.to_string()))?;
         guard::check_file_system(dir)?;
         let lock = guard::lock(dir)?;
@@ -101,7 +123,8 @@ impl SqliteStore {
         };
         #[expect(clippy::disallowed_methods, reason = "`close` waits for it")]
         let writer = Mutex::new(Some(tokio::spawn(writer.run())));
-        Ok(Self { requests: sender, reader, register, health, changed, commits, hub_id, writer })
+        let compress_above = config.compress_above;
+        Ok(Self { requests: sender, reader, register, health, changed, commits, hub_id, compress_above, writer })
     }
 
     /// The id this hub's database was given when it was made.
@@ -175,6 +198,10 @@ impl Backend for SqliteStore {
 
     fn health(&self) -> &Health {
         &self.health
+    }
+
+    fn compress_above(&self) -> usize {
+        self.compress_above
     }
 
     async fn works(&self, begun: &[(i64, bool)]) -> Result<Vec<Work>, StoreError> {

@@ -6,10 +6,11 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::writer::{Batch, Halt};
 use crate::{
-    base::{Sha256, Timestamp},
+    base::Timestamp,
     store::{
         AttemptOutcome, DeliveryState, Hold, MAX_RESPONSE_BYTES, MappingVersion, NewAttempt, NewXref, Next, Output,
         Reason, Recorded, Release, Released, StoreError, WaitKey,
+        codec::Packed,
         command::Reply,
         shared::{Budget, filtered_by, json},
     },
@@ -103,7 +104,7 @@ impl Batch<'_> {
     }
 
     /// Writes the output of a delivery, once.
-    pub(super) async fn store_output(&mut self, id: &str, output: &Output, sha256: Sha256) -> Result<Reply, Halt> {
+    pub(super) async fn store_output(&mut self, id: &str, output: &Output, packed: &Packed) -> Result<Reply, Halt> {
         let row = sqlx::query(
             "SELECT d.seq, d.state, o.sha256 FROM delivery d LEFT JOIN output o ON o.delivery = d.seq WHERE d.id = ?1",
         )
@@ -113,7 +114,7 @@ impl Batch<'_> {
         .ok_or_else(|| StoreError::not_found(id))?;
         let known: Option<Vec<u8>> = row.try_get("sha256")?;
         match known {
-            Some(known) if known == sha256.0 => return Ok(Reply::Done),
+            Some(known) if known == packed.sha256.0 => return Ok(Reply::Done),
             Some(_) => return Err(StoreError::conflict(format!("delivery `{id}` has another output already")).into()),
             None => {}
         }
@@ -121,7 +122,7 @@ impl Batch<'_> {
         if DeliveryState::parse(&state).is_none_or(DeliveryState::is_final) {
             return Err(StoreError::conflict(format!("delivery `{id}` is {state}, it takes no output")).into());
         }
-        self.insert_output(row.try_get("seq")?, output, sha256).await?;
+        self.insert_output(row.try_get("seq")?, output, packed).await?;
         Ok(Reply::Done)
     }
 
@@ -129,19 +130,21 @@ impl Batch<'_> {
         &mut self,
         delivery: i64,
         output: &Output,
-        sha256: Sha256,
+        packed: &Packed,
     ) -> Result<(), sqlx::Error> {
         sqlx::query(
-            "INSERT INTO output (delivery, sha256, content_type, document_type, mapping_hash, notes, bytes) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO output (delivery, sha256, content_type, document_type, mapping_hash, notes, bytes, codec, \
+             size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )
         .bind(delivery)
-        .bind(sha256.0.as_slice())
+        .bind(packed.sha256.0.as_slice())
         .bind(&output.content_type)
         .bind(&output.document_type)
         .bind(&output.mapping_hash)
         .bind(output.notes.join("\n"))
-        .bind(&*output.bytes)
+        .bind(&*packed.bytes)
+        .bind(packed.codec.number())
+        .bind(i64::try_from(packed.size).unwrap_or(i64::MAX))
         .execute(&mut *self.conn)
         .await?;
         Ok(())

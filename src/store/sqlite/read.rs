@@ -22,6 +22,7 @@ use crate::{
         AttemptView, Counts, DeliveryCount, DeliveryState, KeptMapping, Leased, MappingFile, MappingVersion,
         MessageFilter, MessageInfo, MessageState, MessageSummary, MessageView, Output, Page, PartView, Reader,
         Standing, StoreError, TypeCount, Verified, Work, XrefKey, code,
+        codec::{Codec, unpack},
         health::{self, Health},
         shared::json,
     },
@@ -40,7 +41,7 @@ macro_rules! message_columns {
     };
 }
 
-const OUTPUT_COLUMNS: &str = "o.bytes AS output, o.sha256 AS output_sha256, o.content_type AS output_type, \
+const OUTPUT_COLUMNS: &str = "o.bytes AS output, o.codec AS output_codec, o.size AS output_size, o.sha256 AS output_sha256, o.content_type AS output_type, \
      o.document_type AS output_document, o.mapping_hash, o.notes";
 
 /// A database opened for reading only. Needs no lock: a daemon may be writing at the same time.
@@ -102,7 +103,7 @@ impl SqliteReader {
         let rows = sqlx::query(concat!(
             "SELECT ",
             message_columns!(),
-            ", p.bytes FROM message m JOIN payload p ON p.message = m.seq \
+            ", p.bytes, p.codec FROM message m JOIN payload p ON p.message = m.seq \
              WHERE m.seq IN (SELECT value FROM json_each(?1)) ORDER BY m.seq"
         ))
         .bind(json(&seqs.keys().collect::<Vec<_>>()))
@@ -123,7 +124,7 @@ impl SqliteReader {
     /// Deliveries handed out, with message and output, in the order given.
     pub(super) async fn leased(&self, seqs: &[i64]) -> Result<Vec<Leased>, StoreError> {
         let sql = format!(
-            "SELECT {}, p.bytes, {OUTPUT_COLUMNS}, d.id AS delivery_id, d.position, d.route, d.destination, d.document, d.lane, \
+            "SELECT {}, p.bytes, p.codec, {OUTPUT_COLUMNS}, d.id AS delivery_id, d.position, d.route, d.destination, d.document, d.lane, \
              d.attempts, d.tries, d.unknown_before FROM json_each(?1) j JOIN delivery d ON d.seq = j.value \
              JOIN message m ON m.seq = d.message JOIN payload p ON p.message = m.seq \
              LEFT JOIN output o ON o.delivery = d.seq ORDER BY j.key",
@@ -139,7 +140,7 @@ impl SqliteReader {
             let message = message_info(row).map_err(|error| self.sql(&error))?;
             let bytes = self.payload(row, &message)?;
             let mut one = delivery_leased(row, message, bytes).map_err(|error| self.sql(&error))?;
-            one.output = self.output(row, &one.id)?.map(|(output, _)| output);
+            (one.output, _) = self.output(row, &one.id)?;
             leased.push(one);
         }
         self.all_there(leased.len(), seqs.len())?;
@@ -154,31 +155,35 @@ impl SqliteReader {
     }
 
     fn payload(&self, row: &SqliteRow, message: &MessageInfo) -> Result<Bytes, StoreError> {
-        let bytes: Vec<u8> = row.try_get("bytes").map_err(|error| self.sql(&error))?;
-        if Sha256::of(&bytes) != message.sha256 {
-            return Err(self.health.note(health::corrupt("payload", &message.id)));
-        }
-        Ok(bytes.into())
+        let read = || -> Result<_, sqlx::Error> {
+            let size = row.try_get::<i64, _>("size")?.unsigned_abs();
+            Ok(unpack(row.try_get("codec")?, row.try_get("bytes")?, size, &message.sha256))
+        };
+        let bytes = read().map_err(|error| self.sql(&error))?;
+        bytes.ok_or_else(|| self.health.note(health::corrupt("payload", &message.id)))
     }
 
-    fn output(&self, row: &SqliteRow, id: &str) -> Result<Option<(Output, Sha256)>, StoreError> {
+    fn output(&self, row: &SqliteRow, id: &str) -> Result<(Option<Output>, Option<Sha256>), StoreError> {
         let read = || -> Result<_, sqlx::Error> {
-            let Some(bytes) = row.try_get::<Option<Vec<u8>>, _>("output")? else { return Ok(None) };
+            let Some(stored) = row.try_get::<Option<Vec<u8>>, _>("output")? else { return Ok(Some((None, None))) };
+            let sha256 = digest(row, "output_sha256")?;
+            let codec = row.try_get("output_codec")?;
+            if Codec::of(codec) == Some(Codec::Removed) {
+                return Ok(Some((None, Some(sha256))));
+            }
+            let size = row.try_get::<i64, _>("output_size")?.unsigned_abs();
+            let Some(bytes) = unpack(codec, stored, size, &sha256) else { return Ok(None) };
             let output = Output {
-                bytes: bytes.into(),
+                bytes,
                 content_type: row.try_get("output_type")?,
                 document_type: row.try_get("output_document")?,
                 mapping_hash: row.try_get("mapping_hash")?,
                 notes: row.try_get::<&str, _>("notes")?.lines().map(ToOwned::to_owned).collect(),
             };
-            Ok(Some((output, digest(row, "output_sha256")?)))
+            Ok(Some((Some(output), Some(sha256))))
         };
-        match read().map_err(|error| self.sql(&error))? {
-            Some((output, sha256)) if Sha256::of(&output.bytes) != sha256 => {
-                Err(self.health.note(health::corrupt("output", id)))
-            }
-            found => Ok(found),
-        }
+        let found = read().map_err(|error| self.sql(&error))?;
+        found.ok_or_else(|| self.health.note(health::corrupt("output", id)))
     }
 
     async fn page(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, sqlx::Error> {
@@ -267,13 +272,15 @@ impl SqliteReader {
         const QUERIES: [(&str, &str); 2] = [
             (
                 "payload",
-                "SELECT m.seq, m.id, m.sha256, p.bytes FROM message m LEFT JOIN payload p ON p.message = m.seq \
-                 WHERE m.seq > ?1 ORDER BY m.seq LIMIT ?2",
+                "SELECT m.seq, m.id, m.sha256, m.size, p.codec, p.bytes FROM message m \
+                 LEFT JOIN payload p ON p.message = m.seq \
+                 WHERE m.seq > ?1 AND (m.bytes_removed_at IS NULL OR p.bytes IS NOT NULL) ORDER BY m.seq LIMIT ?2",
             ),
             (
                 "output",
-                "SELECT d.seq, d.id, o.sha256, o.bytes FROM output o JOIN delivery d ON d.seq = o.delivery \
-                 WHERE o.delivery > ?1 ORDER BY o.delivery LIMIT ?2",
+                "SELECT d.seq, d.id, o.sha256, o.size, o.codec, o.bytes FROM output o \
+                 JOIN delivery d ON d.seq = o.delivery \
+                 WHERE o.delivery > ?1 AND o.codec <> 2 ORDER BY o.delivery LIMIT ?2",
             ),
         ];
         for (what, sql) in QUERIES {
@@ -284,9 +291,13 @@ impl SqliteReader {
                     last = row.try_get("seq")?;
                     let id: &str = row.try_get("id")?;
                     verified.digests += 1;
-                    match row.try_get::<Option<&[u8]>, _>("bytes")? {
-                        Some(bytes) if Sha256::of(bytes) == digest(row, "sha256")? => {}
-                        Some(_) => verified.faults.push(format!("the {what} of `{id}` does not match its SHA-256")),
+                    let size = row.try_get::<i64, _>("size")?.unsigned_abs();
+                    let sha256 = digest(row, "sha256")?;
+                    let stored = row.try_get::<Option<Vec<u8>>, _>("bytes")?;
+                    let codec = row.try_get::<Option<i64>, _>("codec")?.unwrap_or_default();
+                    match stored.map(|stored| unpack(codec, stored, size, &sha256)) {
+                        Some(Some(_)) => {}
+                        Some(None) => verified.faults.push(format!("the {what} of `{id}` does not match its SHA-256")),
                         None => verified.faults.push(format!("the {what} of `{id}` is missing")),
                     }
                 }
@@ -365,7 +376,7 @@ impl Reader for SqliteReader {
         let row = sqlx::query(concat!(
             "SELECT ",
             message_columns!(),
-            ", p.bytes FROM message m JOIN payload p ON p.message = m.seq \
+            ", p.bytes, p.codec, m.bytes_removed_at FROM message m LEFT JOIN payload p ON p.message = m.seq \
              WHERE m.seq = coalesce((SELECT seq FROM message WHERE id = ?1), \
              (SELECT message FROM delivery WHERE id = ?1))"
         ))
@@ -375,7 +386,10 @@ impl Reader for SqliteReader {
         .map_err(|error| self.sql(&error))?;
         let Some(row) = row else { return Ok(None) };
         let message = message_info(&row).map_err(|error| self.sql(&error))?;
-        let bytes = self.payload(&row, &message)?;
+        let size = row.try_get::<i64, _>("size").map_err(|error| self.sql(&error))?.unsigned_abs();
+        let removed: Option<i64> = row.try_get("bytes_removed_at").map_err(|error| self.sql(&error))?;
+        let bytes_removed_at = removed.map(Timestamp);
+        let bytes = if removed.is_none() { Some(self.payload(&row, &message)?) } else { None };
         let sql = format!(
             "SELECT d.*, {OUTPUT_COLUMNS} FROM delivery d LEFT JOIN output o ON o.delivery = d.seq \
              WHERE d.message = ?1 ORDER BY d.position"
@@ -400,9 +414,7 @@ impl Reader for SqliteReader {
         let mut deliveries = Vec::with_capacity(rows.len());
         for row in &rows {
             let (seq, mut view) = delivery_view(row).map_err(|error| self.sql(&error))?;
-            if let Some((output, sha256)) = self.output(row, &view.id)? {
-                (view.output, view.output_sha256) = (Some(output), Some(sha256));
-            }
+            (view.output, view.output_sha256) = self.output(row, &view.id)?;
             view.attempts = tried.remove(&seq).unwrap_or_default();
             deliveries.push(view);
         }
@@ -412,7 +424,7 @@ impl Reader for SqliteReader {
             MessageState::Split => parts(&mut snapshot, message.seq).await.map_err(|error| self.sql(&error))?,
             _ => Vec::new(),
         };
-        Ok(Some(MessageView { message, standing, bytes, deliveries, parts }))
+        Ok(Some(MessageView { message, standing, size, bytes, bytes_removed_at, deliveries, parts }))
     }
 
     async fn messages(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, StoreError> {

@@ -10,7 +10,7 @@ use super::{DATABASE, SqliteReader, SqliteStore, outbox};
 use crate::{
     base::Timestamp,
     store::{
-        AcceptOutcome, Reader as _, Store, StoreError,
+        AcceptOutcome, NewMessage, Reader as _, Store, StoreError,
         contract::{self, Place, contract_tests},
     },
 };
@@ -74,7 +74,7 @@ async fn a_reader_sees_what_the_living_writer_commits() {
     let reader = SqliteReader::open(folder.0.path()).await.expect("opens");
     store.accept(contract::message("a")).await.expect("accepted");
     let view = reader.message("msg_a").await.expect("read").expect("there");
-    assert_eq!(&*view.bytes, b"<order>a</order>");
+    assert_eq!(view.bytes.as_deref(), Some(&b"<order>a</order>"[..]));
     reader.close().await;
     store.close().await;
     let reader = SqliteReader::open(folder.0.path()).await.expect("opens without a daemon, too");
@@ -100,6 +100,28 @@ async fn a_flipped_byte_is_noticed_and_ends_the_store() {
     assert_eq!(store.failed().borrow().as_ref().expect("failed").code.id, "XD-J006");
     let after = store.accept(contract::message("c")).await;
     assert!(matches!(after, Err(StoreError::Failed(_))), "{after:?}");
+}
+
+#[tokio::test]
+async fn large_payloads_take_little_room_and_a_flipped_byte_in_them_is_noticed() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    let bytes = bytes::Bytes::from("<line>of an order</line>".repeat(1000));
+    let size = i64::try_from(bytes.len()).expect("small");
+    store.accept(NewMessage { bytes, ..contract::message("a") }).await.expect("accepted");
+    let mut raw = folder.raw().await;
+    let kept: i64 = sqlx::query_scalar("SELECT length(bytes) FROM payload").fetch_one(&mut raw).await.expect("read");
+    assert!(kept < size / 50, "{kept} of {size}");
+    assert_eq!(store.verify().await.expect("verified").faults, Vec::<String>::new());
+    sqlx::query("UPDATE payload SET bytes = CAST(substr(bytes, 1, 40) || x'00' || substr(bytes, 42) AS BLOB)")
+        .execute(&mut raw)
+        .await
+        .expect("flipped");
+    raw.close().await.expect("closed");
+    let verified = store.verify().await.expect("verified");
+    assert_eq!(verified.faults, ["the payload of `msg_a` does not match its SHA-256"]);
+    let read = store.message("msg_a").await;
+    assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
 }
 
 #[tokio::test]

@@ -83,16 +83,16 @@ pub struct Batch<'a> {
 impl Batch<'_> {
     async fn execute(&mut self, command: &Command) -> Result<Reply, Halt> {
         match command {
-            Command::Accept { new, sha256 } => {
-                let mut accepted = self.accept(&[(new, *sha256)]).await?;
+            Command::Accept { new, packed } => {
+                let mut accepted = self.accept(&[(new, packed)]).await?;
                 accepted.pop().unwrap_or_else(|| Err(StoreError::not_found(&new.id))).map_err(Halt::Refused)
             }
             Command::BeginTransform { limit } => self.begin_transform(*limit).await.map(Reply::Begun),
-            Command::Plan { message, plan, now } => self.plan(message, plan, *now).await,
+            Command::Plan { message, plan, parts, now } => self.plan(message, plan, parts, *now).await,
             Command::Lease { destination, now, limit } => {
                 self.lease(destination.as_deref(), *now, *limit).await.map(Reply::Leased)
             }
-            Command::StoreOutput { delivery, output, sha256 } => self.store_output(delivery, output, *sha256).await,
+            Command::StoreOutput { delivery, output, packed } => self.store_output(delivery, output, packed).await,
             Command::KeepMapping { version, now } => self.keep_mapping(version, *now).await,
             Command::Hold { delivery, hold, now } => self.hold(delivery, hold, *now).await,
             Command::Record { delivery, attempt, next } => {
@@ -110,8 +110,8 @@ impl Batch<'_> {
         let mut accepts = Vec::new();
         let mut places = Vec::new();
         for (at, request) in requests.iter().enumerate() {
-            if let Command::Accept { new, sha256 } = &request.command {
-                accepts.push((new, *sha256));
+            if let Command::Accept { new, packed } = &request.command {
+                accepts.push((new, packed));
                 places.push(at);
             }
         }

@@ -107,7 +107,7 @@ impl Delivering {
         while matches!(error, StoreError::Unavailable(_)) {
             tokio::time::sleep(PAUSE).await;
             let now = self.hub.clock.now();
-            match self.hub.store.hold(&id, Hold::Later { due_at: now }, now).await {
+            match self.hub.store.hold(&id, Hold::Later { due_at: now, reason: None }, now).await {
                 Ok(()) => return,
                 Err(again) => error = again,
             }
@@ -341,6 +341,7 @@ impl Delivering {
         };
         let park = |cause: &str, code, text: String, hint: &str| Next::Park {
             reason: Reason::of(cause, &Problem::new(code, text).hint(hint)),
+            frees_lane: false,
         };
         let next = match verdict.outcome {
             AttemptOutcome::Delivered => Next::Delivered { xrefs: verdict.xref.into_iter().collect() },

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Accepted, Decision, Hold, Leased, MappingVersion, NewAttempt, NewMessage, NewPart, Next, Output, Plan, Reader,
-    Recorded, Release, Released, Store, StoreError, Work,
+    Accepted, Decision, Hold, Leased, MappingVersion, NewAttempt, NewMessage, NewPart, Next, Output, Pause, PauseKind,
+    Plan, Reader, Recorded, Release, Released, Store, StoreError, Work,
     codec::Packed,
     health::{Health, failed},
 };
@@ -66,6 +66,21 @@ pub enum Command {
         why: String,
         now: Timestamp,
     },
+    BeginAttempt {
+        delivery: String,
+    },
+    BringForward {
+        destination: String,
+        now: Timestamp,
+        latest: Timestamp,
+    },
+    Pause {
+        pause: Pause,
+    },
+    Resume {
+        destination: Option<String>,
+        kind: PauseKind,
+    },
     Close,
 }
 
@@ -91,6 +106,8 @@ pub enum Reply {
     Leased(Vec<i64>),
     Recorded(Recorded),
     Released(Released),
+    /// How many rows changed.
+    Changed(u64),
     Done,
 }
 
@@ -135,6 +152,14 @@ async fn ask(backend: &impl Backend, command: Command) -> Result<Reply, StoreErr
     let queue = backend.queue(&command);
     queue.send(Request { command, reply }).await.map_err(|_| gone(backend))?;
     answer.await.map_err(|_| gone(backend))?
+}
+
+/// Asks, and returns how many rows changed.
+async fn changed(backend: &impl Backend, command: Command) -> Result<u64, StoreError> {
+    match ask(backend, command).await? {
+        Reply::Changed(count) => Ok(count),
+        _ => Err(unexpected()),
+    }
 }
 
 /// The writer does not answer: it was closed, or it has ended by a fault.
@@ -217,6 +242,10 @@ impl<B: Backend> Store for B {
         ask(self, Command::StoreOutput { delivery: delivery.to_owned(), output, packed }).await.map(drop)
     }
 
+    async fn begin_attempt(&self, delivery: &str) -> Result<(), StoreError> {
+        ask(self, Command::BeginAttempt { delivery: delivery.to_owned() }).await.map(drop)
+    }
+
     async fn keep_mapping(&self, version: &MappingVersion, now: Timestamp) -> Result<(), StoreError> {
         ask(self, Command::KeepMapping { version: version.clone(), now }).await.map(drop)
     }
@@ -241,6 +270,18 @@ impl<B: Backend> Store for B {
 
     async fn skip(&self, id: &str, by: &str, why: &str, now: Timestamp) -> Result<(), StoreError> {
         ask(self, Command::Skip { id: id.to_owned(), by: by.to_owned(), why: why.to_owned(), now }).await.map(drop)
+    }
+
+    async fn bring_forward(&self, destination: &str, now: Timestamp, latest: Timestamp) -> Result<u64, StoreError> {
+        changed(self, Command::BringForward { destination: destination.to_owned(), now, latest }).await
+    }
+
+    async fn pause(&self, pause: &Pause) -> Result<(), StoreError> {
+        ask(self, Command::Pause { pause: pause.clone() }).await.map(drop)
+    }
+
+    async fn resume(&self, destination: Option<&str>, kind: PauseKind) -> Result<u64, StoreError> {
+        changed(self, Command::Resume { destination: destination.map(str::to_owned), kind }).await
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {

@@ -1,5 +1,6 @@
 //! What every store must do, written once and expanded for each backend with [`contract_tests!`].
 
+mod flow;
 mod split;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -14,6 +15,7 @@ use super::{
 };
 use crate::base::{Sha256, Timestamp};
 
+pub use flow::*;
 pub use split::*;
 
 /// A place where a store can be opened, closed and opened again.
@@ -75,12 +77,21 @@ macro_rules! contract_tests {
             parts_keep_their_place_in_a_lane,
             a_part_that_is_known_is_not_stored_again_and_a_conflict_is_parked,
             a_split_happens_wholly_or_not_at_all,
+            sending_again_is_remembered_until_it_is_recorded,
+            bytes_planned_with_a_delivery_were_not_sent,
+            what_is_held_until_a_moment_is_listed_and_released_by_cause_or_by_hand,
+            an_exhausted_head_frees_its_lane_when_told_and_is_marked_as_overtaken,
+            moments_too_far_ahead_are_brought_forward,
+            a_destination_that_is_gone_gets_nothing_until_it_is_resumed,
         }
     };
 }
 pub(crate) use contract_tests;
 
 const NOW: Timestamp = Timestamp(1_000_000);
+
+/// Where every delivery of these tests goes to.
+const DESTINATION: &str = "u8-south";
 
 fn at(seconds: u64) -> Timestamp {
     NOW.plus(Duration::from_secs(seconds))
@@ -387,7 +398,8 @@ pub async fn a_parked_head_blocks_its_lane_unless_told_otherwise(place: &impl Pl
     planned(&*store, "d", "SO-2").await;
     assert_eq!(lease(&*store, NOW).await, ["a", "c"]);
     for name in ["a", "c"] {
-        record(&*store, name, AttemptOutcome::Rejected, Next::Park { reason: reason("rejected") }).await;
+        record(&*store, name, AttemptOutcome::Rejected, Next::Park { reason: reason("rejected"), frees_lane: false })
+            .await;
     }
     assert_eq!(lease(&*store, NOW).await, ["d"]);
     let released = store.release(Release::Ids(vec!["dlv_a".into()]), NOW).await.expect("released");
@@ -516,7 +528,7 @@ pub async fn release_gives_a_fresh_retry_budget(place: &impl Place) {
     }
     let leased = store.lease(None, NOW, 1).await.expect("leased");
     assert_eq!((leased[0].attempts, leased[0].tries), (2, 2));
-    record(&*store, "a", AttemptOutcome::Retry, Next::Park { reason: reason("exhausted") }).await;
+    record(&*store, "a", AttemptOutcome::Retry, Next::Park { reason: reason("exhausted"), frees_lane: false }).await;
     store.release(Release::Cause("exhausted".into()), NOW).await.expect("released");
     let leased = store.lease(None, NOW, 1).await.expect("leased");
     assert_eq!((leased[0].attempts, leased[0].tries), (3, 0));
@@ -605,7 +617,7 @@ pub async fn holding_later_costs_no_attempt(place: &impl Place) {
     let store = place.open().await;
     planned(&*store, "a", "").await;
     lease(&*store, NOW).await;
-    store.hold("dlv_a", Hold::Later { due_at: at(30) }, NOW).await.expect("held");
+    store.hold("dlv_a", Hold::Later { due_at: at(30), reason: None }, NOW).await.expect("held");
     assert!(lease(&*store, at(29)).await.is_empty());
     let leased = store.lease(None, at(30), 10).await.expect("leased");
     assert_eq!((leased.len(), leased[0].attempts), (1, 0));
@@ -893,7 +905,13 @@ async fn end_lease(store: &dyn Store, one: &mut Modelled, how: u32, now: Timesta
             record(store, &one.name, AttemptOutcome::Retry, Next::Retry { due_at: one.due_at }).await;
         }
         3 => {
-            record(store, &one.name, AttemptOutcome::Rejected, Next::Park { reason: reason("rejected") }).await;
+            record(
+                store,
+                &one.name,
+                AttemptOutcome::Rejected,
+                Next::Park { reason: reason("rejected"), frees_lane: false },
+            )
+            .await;
             one.state = DeliveryState::Parked;
         }
         _ => {

@@ -179,8 +179,11 @@ pub struct Leased {
     pub attempts: u32,
     /// Attempts since it was planned or last released: the place in the retry schedule.
     pub tries: u32,
-    /// An earlier attempt may have arrived without our knowing.
+    /// An earlier attempt may have arrived without our knowing: it ended unknown, or the process ended between sending
+    /// and recording.
     pub unknown_before: bool,
+    /// A person lets it pass the calendar.
+    pub waived: bool,
     /// The mapped bytes, when already made.
     pub output: Option<Output>,
     /// The message.
@@ -205,10 +208,12 @@ pub enum Hold {
         /// Why.
         reason: Reason,
     },
-    /// Not now; costs no attempt. For a destination whose breaker is open.
+    /// Not now; costs no attempt.
     Later {
         /// When it is due again.
         due_at: Timestamp,
+        /// Why, when people should see it held: the calendar. It can then be released before its time.
+        reason: Option<Reason>,
     },
     /// A rule says no after all.
     Filter {
@@ -290,6 +295,8 @@ pub enum Next {
     Park {
         /// Why.
         reason: Reason,
+        /// Its lane goes on, whatever the plan said.
+        frees_lane: bool,
     },
 }
 
@@ -309,7 +316,8 @@ pub enum Release {
     WaitKeyPrefix(String),
     /// Deliveries and messages held for this cause.
     Cause(String),
-    /// Deliveries (`dlv_…`) and messages (`msg_…`) by id. A routed message stands for its held deliveries.
+    /// Deliveries (`dlv_…`) and messages (`msg_…`) by id. A routed message stands for its held deliveries. What the
+    /// calendar held passes it from now on: a person decided.
     Ids(Vec<String>),
 }
 
@@ -351,6 +359,10 @@ pub struct DeliveryView {
     pub last_outcome: Option<AttemptOutcome>,
     /// An attempt may have arrived without our knowing.
     pub unknown_before: bool,
+    /// A person lets it pass the calendar.
+    pub waived: bool,
+    /// A later delivery of its lane was sent while it was parked: released now, it arrives out of order.
+    pub overtaken: bool,
     /// When it was planned.
     pub created_at: Timestamp,
     /// When it became final.
@@ -361,6 +373,17 @@ pub struct DeliveryView {
     pub output_sha256: Option<Sha256>,
     /// The attempts, in order.
     pub attempts: Vec<AttemptView>,
+}
+
+impl DeliveryView {
+    /// The state that counts for the message's standing: what is held until a moment waits.
+    #[must_use]
+    pub fn standing(&self) -> DeliveryState {
+        match (self.state, &self.reason) {
+            (DeliveryState::Planned, Some(_)) => DeliveryState::Waiting,
+            (state, _) => state,
+        }
+    }
 }
 
 /// One try of a delivery.

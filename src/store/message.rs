@@ -179,7 +179,7 @@ pub enum Standing {
     Accepted,
     /// At least one delivery waits for a person, or the message does.
     Parked,
-    /// At least one delivery waits for a code or a cross reference, none for a person.
+    /// At least one delivery waits for a code, a cross reference or the calendar, none for a person.
     Waiting,
     /// At least one delivery is under way, none waits.
     InFlight,
@@ -311,6 +311,8 @@ pub struct MessageFilter {
     pub document_type: Option<String>,
     /// With exactly this business key.
     pub business_key: Option<String>,
+    /// Held for this cause, itself or a delivery of it: `code`, `calendar`, `exhausted`, ….
+    pub held: Option<String>,
     /// With this text somewhere in id, business key, sender's key, attributes or reasons.
     pub text: Option<String>,
     /// Received at or after.

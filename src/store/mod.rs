@@ -18,6 +18,7 @@ mod error;
 mod health;
 mod mapping;
 mod message;
+mod pause;
 mod shared;
 mod sqlite;
 mod xref;
@@ -39,6 +40,7 @@ pub use message::{
     AcceptOutcome, Accepted, Counts, DeliveryCount, MessageFilter, MessageInfo, MessageState, MessageSummary,
     MessageView, NewMessage, Page, PartView, Reason, Standing, Transport, TypeCount, Verified, Work,
 };
+pub use pause::{Pause, PauseKind};
 pub use sqlite::{SqliteConfig, SqliteReader, SqliteStore};
 pub use xref::{NewXref, WaitKey, XrefKey};
 
@@ -93,6 +95,9 @@ pub trait Reader: Send + Sync {
     /// parts.
     async fn types(&self, since: Timestamp) -> Result<Vec<TypeCount>, StoreError>;
 
+    /// The destinations that get nothing at the moment, by name.
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
+
     /// Checks everything stored: the database's own structure, every digest, the conservation law. Slow.
     async fn verify(&self) -> Result<Verified, StoreError>;
 
@@ -138,13 +143,18 @@ pub trait Store: Reader {
     ///
     /// A delivery of an ordered lane is handed out only when every earlier delivery of the lane is in a final state
     /// (or parked with `blocks_when_parked == false`), and when no earlier message of the same system still waits for
-    /// its plan. Leases live in this process only: each ends with [`Store::record`] or [`Store::hold`], and after a
-    /// restart all are gone.
+    /// its plan. A destination that is [`PauseKind::Gone`] gets nothing. Leases live in this process only: each ends with
+    /// [`Store::record`] or [`Store::hold`], and after a restart all are gone.
     async fn lease(&self, destination: Option<&str>, now: Timestamp, limit: usize) -> Result<Vec<Leased>, StoreError>;
 
     /// Keeps the mapped bytes of a delivery; call it before the first send. Written once: the same bytes again are
-    /// accepted, others are a conflict.
+    /// accepted, others are a conflict. From then on a crash counts as a send whose outcome is not known.
     async fn store_output(&self, delivery: &str, output: Output) -> Result<(), StoreError>;
+
+    /// Notes that bytes kept before are about to be sent; call it before every send that [`Store::store_output`] did not
+    /// just precede. Until [`Store::record`], a crash counts as a send whose outcome is not known.
+    /// Conflict: the delivery is not leased.
+    async fn begin_attempt(&self, delivery: &str) -> Result<(), StoreError>;
 
     /// Keeps the texts of the mappings that an output's `mapping_hash` stands for; call it before
     /// [`Store::store_output`]. What is kept already stays as it is.
@@ -157,11 +167,12 @@ pub trait Store: Reader {
 
     /// Ends a lease with an attempt and what follows from it, in one transaction.
     ///
-    /// Storing a cross reference makes every delivery that waits for it due at once, in the same transaction.
+    /// Storing a cross reference makes every delivery that waits for it due at once, in the same transaction. Earlier
+    /// deliveries of its lane that are parked are marked as overtaken.
     async fn record(&self, delivery: &str, attempt: NewAttempt, next: Next) -> Result<Recorded, StoreError>;
 
-    /// Lets waiting and parked things try again. Deliveries keep their output and become due now with a fresh retry
-    /// budget; parked messages are transformed again. Things in any other state are left alone.
+    /// Lets waiting and parked things, and what the calendar holds, try again. Deliveries keep their output and become due
+    /// now with a fresh retry budget; parked messages are transformed again. Things in any other state are left alone.
     async fn release(&self, what: Release, now: Timestamp) -> Result<Released, StoreError>;
 
     /// Gives up a delivery, or a parked message, by a person's decision; `by` names the person.
@@ -171,6 +182,16 @@ pub trait Store: Reader {
     /// The earliest moment after `now` at which a delivery becomes due; for timers. Deliveries due already are not
     /// considered: lease them.
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Makes deliveries due by `latest` that would be later, and those never tried by then due at `now`: their moments
+    /// were reckoned by a clock that was wrong. What is held for a reason keeps its moment. How many there were.
+    async fn bring_forward(&self, destination: &str, now: Timestamp, latest: Timestamp) -> Result<u64, StoreError>;
+
+    /// Notes that a destination gets nothing at the moment.
+    async fn pause(&self, pause: &Pause) -> Result<(), StoreError>;
+
+    /// Ends the pauses of a kind, of one destination or of all; how many there were.
+    async fn resume(&self, destination: Option<&str>, kind: PauseKind) -> Result<u64, StoreError>;
 
     /// A number that grows after every commit that may have created work, so that workers need not poll.
     fn changed(&self) -> watch::Receiver<u64>;

@@ -38,15 +38,24 @@ pub enum WaitKey {
         /// The system whose code is missing.
         target_system: String,
     },
+    /// A fiscal period that is closed; a person opens it in the calendar. Released by the caller after calendars were
+    /// loaded.
+    Period {
+        /// The calendar.
+        calendar: String,
+        /// The day that lies in it, `YYYY-MM-DD`.
+        day: String,
+    },
 }
 
-/// `xref:customer:crm:C-01:u8-south`, `code:department:销售三部:u8-south`. A colon or percent sign inside a part is
+/// `xref:customer:crm:C-01:u8-south`, `code:department:销售三部:u8-south`, `period:finance:2026-10-31`. A colon or percent sign inside a part is
 /// written `%3A` or `%25`, so that parts never run together.
 impl fmt::Display for WaitKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts: &[&str] = match self {
             Self::Xref(key) => &["xref", &key.entity, &key.source_system, &key.source_id, &key.target_system],
             Self::Code { table, value, target_system } => &["code", table, value, target_system],
+            Self::Period { calendar, day } => &["period", calendar, day],
         };
         for (at, part) in parts.iter().enumerate() {
             if at > 0 {

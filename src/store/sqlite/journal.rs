@@ -347,8 +347,9 @@ impl Batch<'_> {
             };
         let seq: i64 = sqlx::query_scalar(
             "INSERT INTO delivery (id, message, position, system, route, destination, lane, blocks_when_parked, state, \
-             due_at, blocking, ready, wait_key, cause, reason, created_at, finished_at, document) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) RETURNING seq",
+             due_at, blocking, ready, wait_key, cause, reason, created_at, finished_at, document, \
+             output_planned) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) RETURNING seq",
         )
         .bind(&new.id)
         .bind(message)
@@ -368,6 +369,7 @@ impl Batch<'_> {
         .bind(now.micros())
         .bind(state.is_final().then_some(now.micros()))
         .bind(&new.document)
+        .bind(new.output.is_some())
         .fetch_one(&mut *self.conn)
         .await?;
         if let Some(output) = &new.output {

@@ -42,8 +42,8 @@ use self::{
     writer::{Register, Writer},
 };
 use super::{
-    COMPRESS_ABOVE, Counts, KeptMapping, Leased, MappingVersion, MessageFilter, MessageView, Page, Reader, StoreError,
-    TypeCount, Verified, Work, XrefKey, code,
+    COMPRESS_ABOVE, Counts, KeptMapping, Leased, MappingVersion, MessageFilter, MessageView, Page, Pause, Reader,
+    StoreError, TypeCount, Verified, Work, XrefKey, code,
     command::{Backend, Command, Request},
     health::Health,
 };
@@ -172,6 +172,10 @@ impl Reader for SqliteStore {
 
     async fn types(&self, since: Timestamp) -> Result<Vec<TypeCount>, StoreError> {
         self.reader.types(since).await
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
+        self.reader.pauses().await
     }
 
     async fn verify(&self) -> Result<Verified, StoreError> {

@@ -9,7 +9,7 @@ use crate::{
     base::Timestamp,
     store::{
         AttemptOutcome, DeliveryState, Hold, MAX_RESPONSE_BYTES, MappingVersion, NewAttempt, NewXref, Next, Output,
-        Reason, Recorded, Release, Released, StoreError, WaitKey,
+        Pause, PauseKind, Reason, Recorded, Release, Released, StoreError, WaitKey,
         codec::Packed,
         command::Reply,
         shared::{Budget, filtered_by, json},
@@ -23,6 +23,7 @@ macro_rules! lease_sql {
             "FROM delivery d WHERE d.ready = 1 AND d.due_at <= ?1 ",
             $only,
             "AND d.seq NOT IN (SELECT value FROM json_each(?2)) ",
+            "AND d.destination NOT IN (SELECT p.destination FROM pause p WHERE p.kind = 'gone') ",
             "AND (d.lane = '' OR NOT EXISTS (SELECT 1 FROM message m ",
             "WHERE m.state = 'accepted' AND m.system = d.system AND m.seq < d.message)) ",
             "ORDER BY d.due_at, d.message, d.position LIMIT ?3"
@@ -35,13 +36,19 @@ pub const LEASE_ANY: &str = lease_sql!("");
 /// Due deliveries of one destination. Bound: now, leased, limit, destination.
 pub const LEASE_ONE: &str = lease_sql!("AND d.destination = ?4 ");
 
-const RELEASE: &str = "UPDATE delivery SET state = 'planned', due_at = ?1, tries = 0, blocking = (lane <> ''), \
+const RELEASE: &str = "UPDATE delivery SET state = 'planned', due_at = min(due_at, ?1), tries = 0, blocking = (lane <> ''), \
     ready = (lane = ''), wait_key = NULL, cause = NULL, reason = NULL, finished_at = NULL ";
+
+/// The same by a person's decision.
+const RELEASE_BY_HAND: &str = "UPDATE delivery SET state = 'planned', due_at = min(due_at, ?1), tries = 0, blocking = (lane <> ''), \
+    ready = (lane = ''), waived = (waived OR cause = 'calendar'), wait_key = NULL, cause = NULL, reason = NULL, \
+    finished_at = NULL ";
 
 /// A delivery about to change.
 struct Present {
     seq: i64,
     message: i64,
+    position: i64,
     attempts: u32,
     lane: Lane,
 }
@@ -66,12 +73,14 @@ struct Change {
     wait_key: Option<String>,
     reason: Option<Reason>,
     outcome: Option<AttemptOutcome>,
+    /// Parked: the lane goes on, whatever the plan said.
+    frees_lane: bool,
     now: Timestamp,
 }
 
 impl Change {
     fn to(state: DeliveryState, now: Timestamp) -> Self {
-        Self { state, due_at: None, wait_key: None, reason: None, outcome: None, now }
+        Self { state, due_at: None, wait_key: None, reason: None, outcome: None, frees_lane: false, now }
     }
 }
 
@@ -196,7 +205,10 @@ impl Batch<'_> {
                 change.state = DeliveryState::Parked;
                 change.reason = Some(reason.clone());
             }
-            Hold::Later { due_at } => change.due_at = Some(*due_at),
+            Hold::Later { due_at, reason } => {
+                change.due_at = Some(*due_at);
+                change.reason.clone_from(reason);
+            }
             Hold::Filter { rule } => {
                 change.state = DeliveryState::Filtered;
                 change.reason = Some(filtered_by(rule));
@@ -219,9 +231,10 @@ impl Batch<'_> {
                 learnt = xrefs;
             }
             Next::Retry { due_at } => change.due_at = Some(*due_at),
-            Next::Park { reason } => {
+            Next::Park { reason, frees_lane } => {
                 change.state = DeliveryState::Parked;
                 change.reason = Some(reason.clone());
+                change.frees_lane = *frees_lane;
             }
         }
         let response = &attempt.response[..attempt.response.len().min(MAX_RESPONSE_BYTES)];
@@ -242,11 +255,91 @@ impl Batch<'_> {
         .execute(&mut *self.conn)
         .await?;
         self.change(&present, &change).await?;
+        self.overtake(&present).await?;
         let mut released = 0;
         for xref in learnt {
             released += self.learn(xref, present.message, now).await?;
         }
         Ok(Recorded { number, released })
+    }
+
+    /// Marks the parked deliveries that this one, just sent, has overtaken in its lane.
+    async fn overtake(&mut self, present: &Present) -> Result<(), sqlx::Error> {
+        if present.lane.lane.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "UPDATE delivery SET overtaken = 1 WHERE state = 'parked' AND lane <> '' AND overtaken = 0 \
+             AND route = ?1 AND destination = ?2 AND lane = ?3 AND (message, position) < (?4, ?5)",
+        )
+        .bind(&present.lane.route)
+        .bind(&present.lane.destination)
+        .bind(&present.lane.lane)
+        .bind(present.message)
+        .bind(present.position)
+        .execute(&mut *self.conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes that kept bytes are about to be sent.
+    pub(super) async fn begin_attempt(&mut self, id: &str) -> Result<Reply, Halt> {
+        let present = self.leased(id).await?;
+        sqlx::query("UPDATE delivery SET sending = 1 WHERE seq = ?1")
+            .bind(present.seq)
+            .execute(&mut *self.conn)
+            .await?;
+        Ok(Reply::Done)
+    }
+
+    /// Corrects moments that lie too far ahead.
+    pub(super) async fn bring_forward(
+        &mut self,
+        destination: &str,
+        now: Timestamp,
+        latest: Timestamp,
+    ) -> Result<u64, Halt> {
+        let changed = sqlx::query(
+            "UPDATE delivery SET due_at = CASE tries WHEN 0 THEN ?2 ELSE ?3 END \
+             WHERE ready = 1 AND destination = ?1 AND due_at > ?3 AND cause IS NULL",
+        )
+        .bind(destination)
+        .bind(now.micros())
+        .bind(latest.micros())
+        .execute(&mut *self.conn)
+        .await?
+        .rows_affected();
+        self.woke |= changed > 0;
+        Ok(changed)
+    }
+
+    /// Notes a pause of a destination.
+    pub(super) async fn pause(&mut self, pause: &Pause) -> Result<Reply, Halt> {
+        sqlx::query(
+            "INSERT INTO pause (destination, kind, since, until, address, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+             ON CONFLICT DO UPDATE SET since = ?3, until = ?4, address = ?5, reason = ?6",
+        )
+        .bind(&pause.destination)
+        .bind(pause.kind.as_str())
+        .bind(pause.since.micros())
+        .bind(pause.until.map(Timestamp::micros))
+        .bind(&pause.address)
+        .bind(json(&pause.reason))
+        .execute(&mut *self.conn)
+        .await?;
+        Ok(Reply::Done)
+    }
+
+    /// Ends pauses.
+    pub(super) async fn resume(&mut self, destination: Option<&str>, kind: PauseKind) -> Result<u64, Halt> {
+        let ended = sqlx::query("DELETE FROM pause WHERE kind = ?1 AND destination = coalesce(?2, destination)")
+            .bind(kind.as_str())
+            .bind(destination)
+            .execute(&mut *self.conn)
+            .await?
+            .rows_affected();
+        self.woke |= ended > 0;
+        Ok(ended)
     }
 
     /// Stores a cross reference and lets everything that waits for it go.
@@ -266,30 +359,35 @@ impl Batch<'_> {
         .execute(&mut *self.conn)
         .await?;
         const WHERE: &str = "WHERE state = 'waiting' AND wait_key = ?2 RETURNING route, destination, lane";
-        self.let_go(WHERE, now, &WaitKey::Xref(xref.key.clone()).to_string()).await
+        self.let_go(RELEASE, WHERE, now, &WaitKey::Xref(xref.key.clone()).to_string()).await
     }
 
     /// Lets waiting and parked things try again.
     pub(super) async fn release(&mut self, what: &Release, now: Timestamp) -> Result<Released, Halt> {
         const BY_KEY: &str = "WHERE state = 'waiting' AND wait_key >= ?2 AND wait_key < ?2 || char(1114111) \
             RETURNING route, destination, lane";
-        const BY_CAUSE: &str = "WHERE state IN ('waiting', 'parked') AND cause = ?2 RETURNING route, destination, lane";
-        const BY_IDS: &str = "WHERE state IN ('waiting', 'parked') AND seq IN (\
+        const BY_CAUSE: &str = "WHERE (state IN ('waiting', 'parked') AND cause = ?2) \
+            OR (state = 'planned' AND cause = ?2) RETURNING route, destination, lane";
+        const BY_IDS: &str = "WHERE (state IN ('waiting', 'parked') OR (state = 'planned' AND cause IS NOT NULL)) \
+            AND seq IN (\
             SELECT d.seq FROM json_each(?2) i JOIN delivery d ON d.id = i.value UNION \
             SELECT d.seq FROM json_each(?2) i JOIN message m ON m.id = i.value JOIN delivery d ON d.message = m.seq) \
             RETURNING route, destination, lane";
         const MESSAGES: &str = "UPDATE message SET state = 'accepted', cause = NULL, reason = NULL, parse_attempts = 0 WHERE state = 'parked' ";
         let (deliveries, messages) = match what {
-            Release::WaitKeyPrefix(prefix) => (self.let_go(BY_KEY, now, prefix).await?, 0),
+            Release::WaitKeyPrefix(prefix) => (self.let_go(RELEASE, BY_KEY, now, prefix).await?, 0),
             Release::Cause(cause) => {
                 let messages = sqlx::query(joined(MESSAGES, "AND cause = ?1")).bind(cause);
-                (self.let_go(BY_CAUSE, now, cause).await?, messages.execute(&mut *self.conn).await?.rows_affected())
+                (
+                    self.let_go(RELEASE, BY_CAUSE, now, cause).await?,
+                    messages.execute(&mut *self.conn).await?.rows_affected(),
+                )
             }
             Release::Ids(ids) => {
                 let ids = json(ids);
                 let messages = sqlx::query(joined(MESSAGES, "AND id IN (SELECT value FROM json_each(?1))")).bind(&ids);
                 let messages = messages.execute(&mut *self.conn).await?.rows_affected();
-                (self.let_go(BY_IDS, now, &ids).await?, messages)
+                (self.let_go(RELEASE_BY_HAND, BY_IDS, now, &ids).await?, messages)
             }
         };
         self.woke |= messages > 0;
@@ -331,17 +429,19 @@ impl Batch<'_> {
     }
 
     async fn present(&mut self, id: &str) -> Result<(Present, DeliveryState), Halt> {
-        let row =
-            sqlx::query("SELECT seq, message, attempts, state, route, destination, lane FROM delivery WHERE id = ?1")
-                .bind(id)
-                .fetch_optional(&mut *self.conn)
-                .await?
-                .ok_or_else(|| StoreError::not_found(id))?;
+        let row = sqlx::query(
+            "SELECT seq, message, position, attempts, state, route, destination, lane FROM delivery WHERE id = ?1",
+        )
+        .bind(id)
+        .fetch_optional(&mut *self.conn)
+        .await?
+        .ok_or_else(|| StoreError::not_found(id))?;
         let state: &str = row.try_get("state")?;
         let state = DeliveryState::parse(state).ok_or_else(|| super::row::unreadable("state"))?;
         let present = Present {
             seq: row.try_get("seq")?,
             message: row.try_get("message")?,
+            position: row.try_get("position")?,
             attempts: row.try_get("attempts")?,
             lane: Lane::of(&row)?,
         };
@@ -363,10 +463,12 @@ impl Batch<'_> {
     async fn change(&mut self, present: &Present, change: &Change) -> Result<(), sqlx::Error> {
         sqlx::query(
             "UPDATE delivery SET state = ?2, due_at = coalesce(?3, due_at), \
-             blocking = (lane <> '' AND (?2 IN ('planned', 'waiting') OR (?2 = 'parked' AND blocks_when_parked))), \
+             blocking = (lane <> '' AND (?2 IN ('planned', 'waiting') \
+             OR (?2 = 'parked' AND blocks_when_parked AND NOT ?9))), \
              ready = (lane = '' AND ?2 = 'planned'), wait_key = ?4, cause = ?5, reason = ?6, \
              finished_at = ?7, outcome = coalesce(?8, outcome), attempts = attempts + (?8 IS NOT NULL), \
-             tries = tries + (?8 IS NOT NULL), unknown_before = max(unknown_before, ?8 IS 'unknown') WHERE seq = ?1",
+             tries = tries + (?8 IS NOT NULL), unknown_before = max(unknown_before, ?8 IS 'unknown'), \
+             sending = CASE WHEN ?8 IS NULL THEN sending ELSE 0 END WHERE seq = ?1",
         )
         .bind(present.seq)
         .bind(change.state.as_str())
@@ -376,6 +478,7 @@ impl Batch<'_> {
         .bind(change.reason.as_ref().map(json))
         .bind(change.state.is_final().then_some(change.now.micros()))
         .bind(change.outcome.map(AttemptOutcome::as_str))
+        .bind(change.frees_lane)
         .execute(&mut *self.conn)
         .await?;
         self.ended.deliveries.insert(present.seq);
@@ -385,8 +488,14 @@ impl Batch<'_> {
     }
 
     /// Makes waiting or parked deliveries due now; the condition's parameter is `?2`.
-    async fn let_go(&mut self, condition: &'static str, now: Timestamp, parameter: &str) -> Result<u64, sqlx::Error> {
-        let rows = sqlx::query(joined(RELEASE, condition))
+    async fn let_go(
+        &mut self,
+        release: &'static str,
+        condition: &'static str,
+        now: Timestamp,
+        parameter: &str,
+    ) -> Result<u64, sqlx::Error> {
+        let rows = sqlx::query(joined(release, condition))
             .bind(now.micros())
             .bind(parameter)
             .fetch_all(&mut *self.conn)

@@ -13,14 +13,14 @@ use sqlx::{
 use super::{
     DATABASE, fault,
     guard::cannot_open,
-    row::{attempt_view, delivery_leased, delivery_view, digest, message_info, word},
+    row::{attempt_view, delivery_leased, delivery_view, digest, message_info, pause, word},
     schema,
 };
 use crate::{
     base::{Sha256, Timestamp},
     store::{
         AttemptView, Counts, DeliveryCount, DeliveryState, KeptMapping, Leased, MappingFile, MappingVersion,
-        MessageFilter, MessageInfo, MessageState, MessageSummary, MessageView, Output, Page, PartView, Reader,
+        MessageFilter, MessageInfo, MessageState, MessageSummary, MessageView, Output, Page, PartView, Pause, Reader,
         Standing, StoreError, TypeCount, Verified, Work, XrefKey, code,
         codec::{Codec, unpack},
         health::{self, Health},
@@ -125,7 +125,9 @@ impl SqliteReader {
     pub(super) async fn leased(&self, seqs: &[i64]) -> Result<Vec<Leased>, StoreError> {
         let sql = format!(
             "SELECT {}, p.bytes, p.codec, {OUTPUT_COLUMNS}, d.id AS delivery_id, d.position, d.route, d.destination, d.document, d.lane, \
-             d.attempts, d.tries, d.unknown_before FROM json_each(?1) j JOIN delivery d ON d.seq = j.value \
+             d.attempts, d.tries, d.waived, (d.unknown_before OR d.sending \
+             OR (o.delivery IS NOT NULL AND d.attempts = 0 AND NOT d.output_planned)) AS unknown_before \
+             FROM json_each(?1) j JOIN delivery d ON d.seq = j.value \
              JOIN message m ON m.seq = d.message JOIN payload p ON p.message = m.seq \
              LEFT JOIN output o ON o.delivery = d.seq ORDER BY j.key",
             message_columns!()
@@ -418,7 +420,7 @@ impl Reader for SqliteReader {
             view.attempts = tried.remove(&seq).unwrap_or_default();
             deliveries.push(view);
         }
-        let states: Vec<DeliveryState> = deliveries.iter().map(|delivery| delivery.state).collect();
+        let states: Vec<DeliveryState> = deliveries.iter().map(|delivery| delivery.standing()).collect();
         let standing = Standing::of(message.state, &states);
         let parts = match message.state {
             MessageState::Split => parts(&mut snapshot, message.seq).await.map_err(|error| self.sql(&error))?,
@@ -472,6 +474,15 @@ impl Reader for SqliteReader {
         read.await.map_err(|error| self.sql(&error))
     }
 
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
+        self.health.check()?;
+        let read = async {
+            let rows = sqlx::query("SELECT * FROM pause ORDER BY destination, kind").fetch_all(&self.pool).await?;
+            rows.iter().map(pause).collect::<Result<Vec<_>, sqlx::Error>>()
+        };
+        read.await.map_err(|error| self.sql(&error))
+    }
+
     async fn verify(&self) -> Result<Verified, StoreError> {
         let mut verified = Verified::default();
         self.check_digests(&mut verified).await.map_err(|error| self.sql(&error))?;
@@ -493,11 +504,13 @@ async fn states(
     conn: &mut SqliteConnection,
     messages: &[i64],
 ) -> Result<HashMap<i64, Vec<DeliveryState>>, sqlx::Error> {
-    let rows =
-        sqlx::query("SELECT DISTINCT message, state FROM delivery WHERE message IN (SELECT value FROM json_each(?1))")
-            .bind(json(&messages))
-            .fetch_all(conn)
-            .await?;
+    let rows = sqlx::query(
+        "SELECT DISTINCT message, CASE WHEN state = 'planned' AND cause IS NOT NULL THEN 'waiting' ELSE state END \
+         AS state FROM delivery WHERE message IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(json(&messages))
+    .fetch_all(conn)
+    .await?;
     let mut found: HashMap<i64, Vec<DeliveryState>> = HashMap::new();
     for row in &rows {
         found.entry(row.try_get("message")?).or_default().push(word(row, "state", DeliveryState::parse)?);
@@ -558,6 +571,14 @@ fn matching(filter: &MessageFilter, cursor: Option<i64>) -> QueryBuilder<Sqlite>
     if let Some(state) = filter.delivery_state {
         select.push(" AND EXISTS (SELECT 1 FROM delivery d WHERE d.message = m.seq AND d.state = ");
         select.push_bind(state.as_str()).push(")");
+    }
+    if let Some(cause) = &filter.held {
+        select.push(" AND (m.state = 'parked' AND m.cause = ").push_bind(cause.clone());
+        select.push(" OR m.seq IN (SELECT message FROM delivery WHERE state IN ('waiting', 'parked') AND cause = ");
+        select
+            .push_bind(cause.clone())
+            .push(" UNION SELECT message FROM delivery WHERE state = 'planned' AND cause = ");
+        select.push_bind(cause.clone()).push("))");
     }
     if let Some(text) = &filter.text {
         let pattern = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");

@@ -6,7 +6,8 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 use crate::{
     base::{Sha256, Timestamp},
     store::{
-        AttemptOutcome, AttemptView, DeliveryState, DeliveryView, Leased, MessageInfo, MessageState, Reason, Transport,
+        AttemptOutcome, AttemptView, DeliveryState, DeliveryView, Leased, MessageInfo, MessageState, Pause, PauseKind,
+        Reason, Transport,
     },
 };
 
@@ -65,6 +66,7 @@ pub(super) fn delivery_leased(row: &SqliteRow, message: MessageInfo, bytes: Byte
         attempts: row.try_get("attempts")?,
         tries: row.try_get("tries")?,
         unknown_before: row.try_get("unknown_before")?,
+        waived: row.try_get("waived")?,
         output: None,
         message,
         bytes,
@@ -90,6 +92,8 @@ pub(super) fn delivery_view(row: &SqliteRow) -> Result<(i64, DeliveryView), sqlx
         reason: from_json::<Reason>(row, "reason")?,
         last_outcome,
         unknown_before: row.try_get("unknown_before")?,
+        waived: row.try_get("waived")?,
+        overtaken: row.try_get("overtaken")?,
         created_at: moment(row, "created_at")?,
         finished_at: row.try_get::<Option<i64>, _>("finished_at")?.map(Timestamp),
         output: None,
@@ -112,4 +116,15 @@ pub(super) fn attempt_view(row: &SqliteRow) -> Result<(i64, AttemptView), sqlx::
         response_type: row.try_get("response_type")?,
     };
     Ok((row.try_get("delivery")?, view))
+}
+
+pub(super) fn pause(row: &SqliteRow) -> Result<Pause, sqlx::Error> {
+    Ok(Pause {
+        destination: row.try_get("destination")?,
+        kind: word(row, "kind", PauseKind::parse)?,
+        since: moment(row, "since")?,
+        until: row.try_get::<Option<i64>, _>("until")?.map(Timestamp),
+        address: row.try_get("address")?,
+        reason: from_json(row, "reason")?.unwrap_or_default(),
+    })
 }

@@ -92,6 +92,14 @@ impl Batch<'_> {
             Command::Lease { destination, now, limit } => {
                 self.lease(destination.as_deref(), *now, *limit).await.map(Reply::Leased)
             }
+            Command::BeginAttempt { delivery } => self.begin_attempt(delivery).await,
+            Command::BringForward { destination, now, latest } => {
+                self.bring_forward(destination, *now, *latest).await.map(Reply::Changed)
+            }
+            Command::Pause { pause } => self.pause(pause).await,
+            Command::Resume { destination, kind } => {
+                self.resume(destination.as_deref(), *kind).await.map(Reply::Changed)
+            }
             Command::StoreOutput { delivery, output, packed } => self.store_output(delivery, output, packed).await,
             Command::KeepMapping { version, now } => self.keep_mapping(version, *now).await,
             Command::Hold { delivery, hold, now } => self.hold(delivery, hold, *now).await,

@@ -171,8 +171,8 @@ pub trait Store: Reader {
     /// deliveries of its lane that are parked are marked as overtaken.
     async fn record(&self, delivery: &str, attempt: NewAttempt, next: Next) -> Result<Recorded, StoreError>;
 
-    /// Lets waiting and parked things, and what the calendar holds, try again. Deliveries keep their output and become due
-    /// now with a fresh retry budget; parked messages are transformed again. Things in any other state are left alone.
+    /// Lets waiting and parked things, and what the calendar holds, try again. Deliveries keep their output and become due,
+    /// at `now` or when they were before, with a fresh retry budget; parked messages are transformed again. Things in any other state are left alone.
     async fn release(&self, what: Release, now: Timestamp) -> Result<Released, StoreError>;
 
     /// Gives up a delivery, or a parked message, by a person's decision; `by` names the person.

@@ -18,16 +18,16 @@ pub struct Program {
 impl Program {
     /// Starts `crossdock` with arguments; output is appended to `log`.
     pub fn start(arguments: &[&str], environment: &[(String, String)], log: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crossdock"));
+        command.args(arguments).envs(environment.iter().map(|(key, value)| (key, value)));
+        Self::spawn(command, log)
+    }
+
+    /// Starts any command; output is appended to `log`.
+    pub fn spawn(mut command: Command, log: &Path) -> Self {
         let output = || -> Stdio { append(log).into() };
-        let child = Command::new(env!("CARGO_BIN_EXE_crossdock"))
-            .args(arguments)
-            .envs(environment.iter().map(|(key, value)| (key, value)))
-            .stdin(Stdio::null())
-            .stdout(output())
-            .stderr(output())
-            .spawn()
-            .expect("crossdock starts");
-        Self { child, log: log.to_owned() }
+        let child = command.stdin(Stdio::null()).stdout(output()).stderr(output()).spawn();
+        Self { child: child.expect("the program starts"), log: log.to_owned() }
     }
 
     /// Its process id.

@@ -104,8 +104,8 @@ impl Stage {
     pub fn check(&mut self, expect: &Expect) -> Figures {
         let counts = self.at_rest(expect);
         let mut wrong = self.ledger.complaints();
-        let figures = self.judge(&counts, expect, &mut wrong);
-        self.check_books(&mut wrong);
+        let mut figures = self.judge(&counts, expect, &mut wrong);
+        self.check_books(&mut figures, &mut wrong);
         let shown = wrong.iter().take(30).cloned().collect::<Vec<_>>().join("\n");
         assert!(wrong.is_empty(), "{} violations:\n{shown}\n{counts}", wrong.len());
         figures
@@ -226,9 +226,11 @@ impl Stage {
     }
 
     /// The metric, `messages verify`, starts and memory.
-    fn check_books(&mut self, wrong: &mut Vec<String>) {
+    fn check_books(&mut self, figures: &mut Figures, wrong: &mut Vec<String>) {
         for node in &mut self.nodes {
             node.measure();
+            figures.slowest_start = figures.slowest_start.max(node.slowest_start);
+            figures.memory_kib = figures.memory_kib.max(node.memory_kib);
             let metrics = node.get("/metrics").map(|(_, text)| text).unwrap_or_default();
             if !metrics.lines().any(|line| line == "crossdock_messages_unaccounted 0") {
                 wrong.push(format!("I6: {} does not say that nothing is unaccounted for", node.name));

@@ -30,8 +30,6 @@ fn f1_kill_at_random_moments() {
         load.stop();
         let mut figures = stage.check(&Expect::default());
         figures.faults = kills;
-        figures.slowest_start = stage.node().slowest_start;
-        figures.memory_kib = stage.node().memory_kib;
         total.add(&figures);
     }
     row.held(&total, "");

@@ -7,11 +7,15 @@
 #![expect(clippy::print_stdout, reason = "seeds and figures are part of the result")]
 
 mod check;
+mod disk;
+mod full;
+mod input_output;
 mod kill;
 mod ledger;
 mod load;
 mod node;
 mod note;
+mod power;
 mod queue;
 mod report;
 mod row;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::support::{Http, Program, Ran, crossdock_in, free_port, wait_until};
 
-/// How a hub is started: through other programs, with additions to the environment.
+/// How a hub is started: through another program, given with its arguments, and with additions to the environment.
 #[derive(Clone, Default)]
 pub struct Launch {
     pub through: Vec<String>,
@@ -129,10 +129,9 @@ impl Node {
     /// The hub's own process, also when it was started through another program.
     pub fn pid(&self) -> u32 {
         let mut pid = self.program.as_ref().expect("the hub runs").pid();
-        for _ in &self.launch.through {
+        if !self.launch.through.is_empty() {
             let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-            let Some(child) = children.split_whitespace().next().and_then(|child| child.parse().ok()) else { break };
-            pid = child;
+            pid = children.split_whitespace().next().and_then(|child| child.parse().ok()).unwrap_or(pid);
         }
         pid
     }

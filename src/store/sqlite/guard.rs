@@ -11,6 +11,7 @@ use rustix::{
     io::Errno,
 };
 
+use super::fault;
 use crate::store::{StoreError, code};
 
 const LOCK_FILE: &str = "crossdock.lock";
@@ -85,6 +86,17 @@ pub fn lock(dir: &Path) -> Result<File, StoreError> {
         .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
     written.map_err(|error| cannot_open(&path, &error.to_string()))?;
     Ok(file)
+}
+
+/// Flushes the data directory and the one above it, so that a database made just now has its name after a power cut.
+/// SQLite flushes the directory too, but passes over an error.
+pub fn flush_folders(dir: &Path) -> Result<(), StoreError> {
+    let absolute = dir.canonicalize().map_err(|error| cannot_open(dir, &error.to_string()))?;
+    for folder in absolute.ancestors().take(2) {
+        let flushed = File::open(folder).and_then(|folder| folder.sync_all());
+        flushed.map_err(|error| fault::failed(&format!("flushing `{}`: {error}", folder.display())))?;
+    }
+    Ok(())
 }
 
 /// The data directory or something in it cannot be opened.

@@ -107,6 +107,7 @@ impl SqliteStore {
         let lock = guard::lock(dir)?;
         let health = Arc::new(Health::new());
         let (conn, hub_id) = open_writer(&dir.join(DATABASE), hub_id).await?;
+        guard::flush_folders(dir)?;
         let reader = SqliteReader::new(dir, health.clone()).await?;
         let (sender, requests) = mpsc::channel(QUEUE);
         let (announce, changed) = watch::channel(0);

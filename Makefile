@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test unit conformance oracle formulas bench fuzz lint nextest doc clean
+.PHONY: help demo test unit faults conformance oracle formulas bench fuzz lint nextest doc clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -17,6 +17,13 @@ test: nextest ## install and start what the tests need (RabbitMQ, PostgreSQL), t
 
 unit: nextest ## the tests that need no service
 	cargo nextest run --lib --test architecture
+
+faults: nextest ## every fault of the evidence page under load, one checker; writes docs/evidence.md (FAULT_ROUNDS, FAULT_SEED)
+	cargo build --tests --bins
+	rm -rf target/faults
+	FAULT_ROUNDS=$${FAULT_ROUNDS:-200} tests/support/services.sh run sh -c '\
+	  cargo nextest run --profile faults --no-fail-fast --test faults -E "not test(evidence)" $(NEXTEST); played=$$?; \
+	  FAULT_REPORT=1 cargo nextest run --no-capture --test faults evidence && exit $$played'
 
 conformance: ## the official suites (XML, JSON, schemas, attacks), scored; CROSSDOCK_CORPORA says where they lie
 	@python3 -c 'import lxml' 2>/dev/null || test -x target/peers/bin/python3 || python3 -m venv target/peers

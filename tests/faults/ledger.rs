@@ -64,11 +64,6 @@ impl Ledger {
         held(&self.sent).clone()
     }
 
-    /// The message's id of a note that was acknowledged over HTTP.
-    pub fn message(&self, note: Note) -> Option<String> {
-        held(&self.ids).get(&note).cloned()
-    }
-
     /// How many notes were acknowledged.
     pub fn acknowledged(&self) -> usize {
         held(&self.sent).values().filter(|sent| sent.to.is_some()).count()

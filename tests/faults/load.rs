@@ -121,13 +121,10 @@ impl Shared {
             self.begun.fetch_sub(1, Ordering::SeqCst);
             return None;
         }
-        let keys = plan.keys as usize;
-        let own = (0..keys).skip(1).filter(|key| key % plan.senders == sender).count();
-        // the first key belongs to everybody; a sender without a key of its own has that one only
-        let key = match turn % (own + 1) {
-            nth if nth > 0 => (0..keys).skip(1).filter(|key| key % plan.senders == sender).nth(nth - 1).unwrap_or(0),
-            _ => 0,
-        };
+        // the first key belongs to everybody, and every other one to one sender
+        let own = (plan.keys as usize + plan.senders - 1 - sender) / plan.senders - usize::from(sender == 0);
+        let nth = turn % (own + 1);
+        let key = if nth == 0 { 0 } else { sender + plan.senders * (nth - usize::from(sender > 0)) };
         let number = self.numbers[key].fetch_add(1, Ordering::SeqCst);
         let note = Note { key: plan.first_key + u32::try_from(key).ok()?, number };
         self.ledger.begin(note, (plan.kind)(note));

@@ -6,16 +6,20 @@
 
 #![expect(clippy::print_stdout, reason = "seeds and figures are part of the result")]
 
+mod broker;
 mod check;
 mod disk;
 mod full;
+mod hold;
 mod input_output;
 mod kill;
 mod ledger;
 mod load;
 mod node;
 mod note;
+mod partner;
 mod power;
+mod proxy;
 mod queue;
 mod report;
 mod row;

@@ -24,8 +24,12 @@ impl Note {
         format!("note-{}-{}", self.key, self.number)
     }
 
+    /// Keys from a million on have texts of as many characters as they are above it.
     fn text(self) -> String {
-        let length = 20 + (self.key.wrapping_mul(31).wrapping_add(self.number.wrapping_mul(17)) % 400) as usize;
+        let length = match self.key.checked_sub(1_000_000) {
+            Some(length) => length as usize,
+            None => 20 + (self.key.wrapping_mul(31).wrapping_add(self.number.wrapping_mul(17)) % 400) as usize,
+        };
         let words = format!("Note {} of Key {} & more, Größe 数据 ", self.number, self.key);
         words.chars().cycle().take(length).collect()
     }

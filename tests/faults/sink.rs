@@ -233,7 +233,7 @@ fn response(status: u16, extra: &str, content_type: &str, body: &str) -> String 
 async fn answer(mut stream: TcpStream, fault: Fault, target: &str) -> Option<TcpStream> {
     let (content_type, body) = good(target);
     let plain = response(200, "", content_type, body);
-    let mut forever = false;
+    let endless = matches!(fault, Fault::EndlessHead | Fault::Huge);
     let text = match fault {
         Fault::None => plain,
         Fault::Late(wait) => {
@@ -259,10 +259,7 @@ async fn answer(mut stream: TcpStream, fault: Fault, target: &str) -> Option<Tcp
             stream.write_all(&half.as_bytes()[..half.len() - 500]).await.ok()?;
             return None;
         }
-        Fault::EndlessHead => {
-            forever = true;
-            "HTTP/1.1 200 Answer\r\n".to_owned()
-        }
+        Fault::EndlessHead => "HTTP/1.1 200 Answer\r\n".to_owned(),
         Fault::Hang => {
             // until the other side goes
             let mut rest = Vec::new();
@@ -277,10 +274,7 @@ async fn answer(mut stream: TcpStream, fault: Fault, target: &str) -> Option<Tcp
             }
             return Some(stream);
         }
-        Fault::Huge => {
-            forever = true;
-            "HTTP/1.1 200 Answer\r\ncontent-length: 10000000000\r\n\r\n".to_owned()
-        }
+        Fault::Huge => "HTTP/1.1 200 Answer\r\ncontent-length: 10000000000\r\n\r\n".to_owned(),
         Fault::Bomb => response(200, "content-encoding: gzip\r\n", content_type, "\u{1f}not really packed"),
         Fault::Garbage => response(200, "", "application/xml", "<<<\u{1}& \u{fffd}"),
         Fault::SaysNo => response(200, "", "application/xml", "<Reply ok=\"no\">not wanted</Reply>"),
@@ -289,9 +283,11 @@ async fn answer(mut stream: TcpStream, fault: Fault, target: &str) -> Option<Tcp
     };
     stream.write_all(text.as_bytes()).await.ok()?;
     let filler = if fault == Fault::EndlessHead { "x-more: and more\r\n".repeat(100) } else { " ".repeat(64 << 10) };
-    while forever {
+    if !endless {
+        return Some(stream);
+    }
+    loop {
         stream.write_all(filler.as_bytes()).await.ok()?;
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    Some(stream)
 }

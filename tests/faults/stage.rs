@@ -21,8 +21,6 @@ pub enum StoreKind {
     Folder,
     /// SQLite in this folder.
     At(PathBuf),
-    /// PostgreSQL at this address.
-    Postgres(String),
 }
 
 /// What a stage is made of.
@@ -113,16 +111,9 @@ impl Stage {
         match &design.store {
             StoreKind::Folder => settings.push_str("hub.data = \"data\"\n"),
             StoreKind::At(folder) => settings.push_str(&format!("hub.data = \"{}\"\n", folder.display())),
-            StoreKind::Postgres(url) => settings.push_str(&format!("store.url = \"{url}\"\n")),
         }
         settings.push_str(&design.settings);
-        let nodes = (0..design.nodes).map(|node| {
-            let settings = match design.store {
-                StoreKind::Postgres(_) => format!("{settings}hub.data = \"data-{node}\"\n"),
-                _ => settings.clone(),
-            };
-            Node::new(setup.path(), &format!("node-{node}"), &settings)
-        });
+        let nodes = (0..design.nodes).map(|node| Node::new(setup.path(), &format!("node-{node}"), &settings));
         let nodes = nodes.collect();
         Self { nodes, sink, ledger: Arc::default(), hurt: Vec::new(), design, setup, runtime }
     }

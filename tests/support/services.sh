@@ -152,6 +152,11 @@ missing=()
 command -v setpriv >/dev/null || missing+=(util-linux)
 command -v python3 >/dev/null || missing+=(python3)
 [ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
+# The fault suite's tools; a row that lacks one says so.
+missing=()
+command -v strace >/dev/null || missing+=(strace)
+command -v faketime >/dev/null || missing+=(faketime)
+[ "${#missing[@]}" = 0 ] || (install_packages "${missing[@]}") || true
 pids=()
 epmd="$(free_port)"
 trap stop_all EXIT

@@ -3,7 +3,7 @@
 //! It stands apart from the areas so that each of them reads as what a user does. It must not assert anything about the
 //! product beyond "it started". A new program gets a type that owns its [`Program`].
 
-#![allow(dead_code, reason = "each area uses a part")]
+#![allow(dead_code, unused_imports, reason = "each area uses a part")]
 
 mod command;
 mod erp;

@@ -11,8 +11,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::fault;
-use crate::store::{StoreError, code};
+use crate::store::{StoreError, code, health::failed};
 
 const LOCK_FILE: &str = "crossdock.lock";
 
@@ -94,7 +93,7 @@ pub fn flush_folders(dir: &Path) -> Result<(), StoreError> {
     let absolute = dir.canonicalize().map_err(|error| cannot_open(dir, &error.to_string()))?;
     for folder in absolute.ancestors().take(2) {
         let flushed = File::open(folder).and_then(|folder| folder.sync_all());
-        flushed.map_err(|error| fault::failed(&format!("flushing `{}`: {error}", folder.display())))?;
+        flushed.map_err(|error| failed(&format!("flushing `{}`: {error}", folder.display())))?;
     }
     Ok(())
 }

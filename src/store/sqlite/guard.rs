@@ -87,15 +87,13 @@ pub fn lock(dir: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// Flushes the data directory and the one above it, so that a database made just now has its name after a power cut.
-/// SQLite flushes the directory too, but passes over an error.
+/// Flushes the data directory and, where it may be opened, the one above it, so that a database made just now has its
+/// name after a power cut. SQLite flushes the directory too, but passes over an error.
 pub fn flush_folders(dir: &Path) -> Result<(), StoreError> {
-    let absolute = dir.canonicalize().map_err(|error| cannot_open(dir, &error.to_string()))?;
-    for folder in absolute.ancestors().take(2) {
-        let flushed = File::open(folder).and_then(|folder| folder.sync_all());
-        flushed.map_err(|error| failed(&format!("flushing `{}`: {error}", folder.display())))?;
-    }
-    Ok(())
+    let own = File::open(dir).map_err(|error| cannot_open(dir, &error.to_string()))?;
+    let above = dir.canonicalize().ok().and_then(|dir| File::open(dir.parent()?).ok());
+    let flushed = own.sync_all().and_then(|()| above.map_or(Ok(()), |above| above.sync_all()));
+    flushed.map_err(|error| failed(&format!("flushing `{}`: {error}", dir.display())))
 }
 
 /// The data directory or something in it cannot be opened.

@@ -181,6 +181,18 @@ impl Running {
 
     fn start_destinations(&mut self) {
         let catalog = self.hub.catalog();
+        for (system, sink) in self.sinks.borrow().iter() {
+            let (system, sink, token) = (system.clone(), sink.clone(), self.working.clone());
+            self.tasks.spawn(async move {
+                let checked = tokio::select! {
+                    () = token.cancelled() => return,
+                    checked = sink.check() => checked,
+                };
+                if let Err(problem) = checked {
+                    tracing::error!(system, code = problem.code.id, "the destination cannot be used: {problem}");
+                }
+            });
+        }
         for system in catalog.systems().filter(|system| system.sink.is_some()) {
             self.start_destination(&system.id);
         }

@@ -107,7 +107,7 @@ pub(super) fn sinks(catalog: &Catalog, clock: &Arc<dyn Clock>) -> Result<BTreeMa
 fn sink(config: &SinkConfig, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Sink>, Problem> {
     Ok(match config {
         SinkConfig::Http(config) => Arc::new(HttpSink::new(config, clock.clone())?),
-        SinkConfig::Amqp(config) => Arc::new(AmqpSink::new(config)?),
+        SinkConfig::Amqp(config) => Arc::new(AmqpSink::new(config, clock.clone())?),
         SinkConfig::File(config) => Arc::new(FileSink::new(config)?),
     })
 }

@@ -4,6 +4,7 @@
 //! types and mappings are. A [`Catalog`] is immutable and swapped whole. Loading reports every problem of every file at
 //! once. It reads files and nothing else: sinks and sources are built in `app` from the plain data kept here.
 
+mod amqp;
 mod code;
 mod code_list;
 mod code_table;

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::BTreeMap, path::Path, path::PathBuf, sync::Arc};
 
 use super::{
-    Titles, code,
+    Titles, amqp, code,
     secret::{Environment, resolve},
 };
 use crate::{
@@ -117,7 +117,7 @@ pub enum SinkConfig {
     /// Posted to an address.
     Http(HttpOutConfig),
     /// Published to a broker.
-    Amqp(AmqpOutConfig),
+    Amqp(Box<AmqpOutConfig>),
     /// Written to a folder.
     File(FileOutConfig),
 }
@@ -229,18 +229,7 @@ impl Reader<'_> {
             sources.http_keys = Some(keys);
             http.finish();
         }
-        if let Some(amqp) = ways.block("amqp") {
-            let standard = AmqpInConfig::default();
-            sources.amqp = Some(AmqpInConfig {
-                url: self.required_secret(&amqp, "url"),
-                queue: amqp.required_text("queue").unwrap_or_default().to_owned(),
-                prefetch: amqp.number("prefetch").and_then(|n| n.try_into().ok()).unwrap_or(standard.prefetch),
-                system: system.to_owned(),
-                document_type: amqp.text("type").unwrap_or_default().to_owned(),
-                declare: amqp.boolean("declare").unwrap_or(standard.declare),
-            });
-            amqp.finish();
-        }
+        sources.amqp = ways.block("amqp").map(|amqp| amqp::source(self, amqp, system));
         if let Some(file) = ways.block("file") {
             let standard = FileInConfig::default();
             let split = file.get("split").and_then(|value| {
@@ -304,19 +293,7 @@ impl Reader<'_> {
             }));
             http.finish();
         }
-        if let Some(amqp) = ways.block("amqp") {
-            let standard = AmqpOutConfig::default();
-            let millis = |key| amqp.duration(key).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-            sinks.push(SinkConfig::Amqp(AmqpOutConfig {
-                url: self.required_secret(&amqp, "url"),
-                exchange: amqp.text("exchange").unwrap_or_default().to_owned(),
-                routing_key: amqp.required_text("routing-key").unwrap_or_default().to_owned(),
-                declare: amqp.boolean("declare").unwrap_or(standard.declare),
-                confirm_timeout_ms: millis("confirm-timeout").unwrap_or(standard.confirm_timeout_ms),
-                max_in_flight: standard.max_in_flight,
-            }));
-            amqp.finish();
-        }
+        sinks.extend(ways.block("amqp").map(|amqp| SinkConfig::Amqp(Box::new(amqp::sink(self, amqp)))));
         if let Some(file) = ways.block("file") {
             let standard = FileOutConfig::default();
             sinks.push(SinkConfig::File(FileOutConfig {
@@ -352,14 +329,14 @@ impl Reader<'_> {
     }
 
     /// A text with its secret filled in; a problem reads as an empty secret.
-    fn secret(&self, text: &str, value: &Yaml, file: &Arc<str>) -> Secret {
+    pub(super) fn secret(&self, text: &str, value: &Yaml, file: &Arc<str>) -> Secret {
         resolve(text, self.environment).unwrap_or_else(|problem| {
             self.problems.borrow_mut().push(problem.at(value.place(file)));
             Secret::new("")
         })
     }
 
-    fn required_secret(&self, fields: &Fields<'_>, key: &'static str) -> Secret {
+    pub(super) fn required_secret(&self, fields: &Fields<'_>, key: &'static str) -> Secret {
         match fields.required(key) {
             Some(value) => self.secret(value.text().unwrap_or_default(), value, fields.file()),
             None => Secret::new(""),
@@ -370,6 +347,11 @@ impl Reader<'_> {
         let text = if required { fields.required_text(key) } else { fields.text(key) };
         text.map(|text| self.folder.join(text)).unwrap_or_default()
     }
+}
+
+/// A duration in milliseconds.
+pub(super) fn millis(fields: &Fields<'_>, key: &'static str) -> Option<u64> {
+    fields.duration(key).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn charset(block: &Fields<'_>) -> Option<Charset> {

@@ -27,6 +27,14 @@ pub const UNACCOUNTED: &str = "crossdock_messages_unaccounted";
 pub const DELIVERIES: &str = "crossdock_deliveries";
 /// Whether a source reaches its peer; label `source`.
 pub const SOURCE_UP: &str = "crossdock_source_up";
+/// Times a queue's consumer was interrupted; labels `queue`, `cause` (`cancelled`, `lost`, `closed`).
+pub const CONSUMER_INTERRUPTED: &str = "crossdock_consumer_interruptions_total";
+/// Whether a broker blocks our publishing; label `target`.
+pub const SINK_BLOCKED: &str = "crossdock_sink_blocked";
+/// Messages relayed; labels `route`, `outcome` (`relayed`, `dead-letter`, `journal`, `filtered`, `later`).
+pub const RELAYED: &str = "crossdock_messages_relayed_total";
+/// Time from a message's arrival to all its confirmations; label `route`.
+pub const RELAY_SECONDS: &str = "crossdock_relay_duration_seconds";
 
 /// The collected numbers, for `/metrics`.
 #[derive(Clone)]
@@ -63,5 +71,9 @@ pub fn install() -> Result<Metrics, BuildError> {
     );
     describe_gauge!(DELIVERIES, Unit::Count, "Deliveries by state");
     describe_gauge!(SOURCE_UP, Unit::Count, "1 when a source reaches its peer");
+    describe_counter!(CONSUMER_INTERRUPTED, Unit::Count, "Times the consumer of a queue was interrupted");
+    describe_gauge!(SINK_BLOCKED, Unit::Count, "1 while a broker blocks our publishing (alarm)");
+    describe_counter!(RELAYED, Unit::Count, "Messages relayed from broker to broker, by outcome");
+    describe_histogram!(RELAY_SECONDS, Unit::Seconds, "Time from a relayed message's arrival to all its confirmations");
     Ok(Metrics(handle))
 }

@@ -1,15 +1,14 @@
-//! Takes messages from an AMQP queue and acknowledges each only after the intake has it safe.
+//! Takes messages from AMQP queues and acknowledges each only after the intake has it safe.
 //!
-//! Order: one task hands messages to the intake in queue order (each accept is begun before the next), up to `prefetch`
-//! at once, and settles them in that order. After a lost connection, or when the intake had no room, the broker hands
-//! out unsettled messages again, which may put them behind later ones that were already accepted; a message with a
-//! `message_id` is then recognised as a repetition, one without becomes a second message.
+//! Order: each queue has one task, which hands messages to the intake in queue order (each accept is begun before the
+//! next), up to `prefetch` at once, and settles them in that order. After a lost connection, or when the intake had no
+//! room, the broker hands out unsettled messages again, which may put them behind later ones that were already accepted;
+//! a message with a key is then recognised as a repetition, one without becomes a second message.
 
 use std::{
-    collections::BTreeMap,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::Poll,
     time::Duration,
 };
@@ -21,27 +20,34 @@ use lapin::{
     Acker, Channel, Connection, Consumer,
     message::Delivery,
     options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
-    types::{AMQPValue, FieldTable},
+    types::FieldTable,
 };
-use tokio::sync::watch;
+use metrics::counter;
+use tokio::{sync::watch, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     AMQP, AmqpInConfig, Arrival, Intake, Link, Readiness, Source, Verdict,
     amqp_link::{self, Broker, Fault},
-    code, http_problem,
+    amqp_message::{self, Known},
+    amqp_topology, code,
 };
-use crate::base::Problem;
+use crate::{base::Problem, telemetry::metric};
 
 /// The first and the longest pause between two attempts to reach the broker.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
-/// Message headers that become attributes; every other header is ignored.
-const ATTRIBUTES: [&str; 5] = ["ce-id", "ce-source", "ce-type", "ce-subject", "ce-time"];
+/// How often it is asked whether messages can be taken, while they are and while they are not.
+const READINESS: Duration = Duration::from_millis(500);
 
-/// A queue of a broker.
+/// Why nothing is consumed after the end.
+const STOPPED: &str = "stopped";
+
+/// Queues of a broker.
 pub struct AmqpSource {
     broker: Broker,
     config: AmqpInConfig,
+    /// How each queue stands.
+    links: Mutex<Vec<Link>>,
     link: watch::Sender<Link>,
 }
 
@@ -49,13 +55,15 @@ pub struct AmqpSource {
 enum End {
     /// We were told to stop.
     Stopped,
-    /// The intake takes nothing now.
-    Full(Duration),
-    /// The broker went away or took the queue away.
+    /// The intake takes nothing now; when to ask again, and why.
+    Full(Duration, String),
+    /// The broker took the queue or the consumer away.
+    Cancelled,
+    /// The broker went away, or closed the channel.
     Lost(String),
 }
 
-/// A connection that consumes.
+/// A connection that consumes one queue.
 struct Session {
     connection: Connection,
     channel: Channel,
@@ -65,42 +73,77 @@ struct Session {
 type Accepting<'a> = Pin<Box<dyn Future<Output = (Acker, Verdict)> + Send + 'a>>;
 
 impl AmqpSource {
-    /// A source over a queue; connects only when run.
+    /// A source over queues; connects only when run.
     ///
     /// # Errors
     /// The address cannot be read, or queue or system are not named.
     pub fn new(config: &AmqpInConfig) -> Result<Self, Problem> {
-        if config.queue.is_empty() || config.system.is_empty() || config.prefetch == 0 {
+        let is_named = !config.queues.is_empty() && config.queues.iter().all(|queue| !queue.is_empty());
+        if !is_named || config.system.is_empty() || config.prefetch == 0 {
             let text = "an AMQP source needs a queue, the system it belongs to, and a prefetch of at least 1";
             return Err(Problem::new(code::BAD_SETTINGS, text));
         }
-        let link = watch::Sender::new(Link::down("not connected yet"));
-        Ok(Self { broker: Broker::new(&config.url)?, config: config.clone(), link })
+        let down = Link::down("not connected yet");
+        Ok(Self {
+            broker: Broker::new(&config.url)?,
+            links: Mutex::new(vec![down.clone(); config.queues.len()]),
+            link: watch::Sender::new(down),
+            config: config.clone(),
+        })
+    }
+
+    /// Notes how a queue stands; the source is up when all are.
+    fn note(&self, position: usize, link: Link) {
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if links[position] != link {
+            let (queue, system) = (self.config.queues[position].as_str(), self.config.system.as_str());
+            if link.up {
+                tracing::info!(system, queue, "consuming");
+            } else if link.why == STOPPED {
+                tracing::info!(system, queue, "stopped consuming");
+            } else {
+                tracing::warn!(system, queue, "not consuming: {}", link.why);
+            }
+            links[position] = link;
+        }
+        let down = links.iter().find(|link| !link.up);
+        self.link.send_replace(down.cloned().unwrap_or_else(Link::up));
     }
 
     /// Connects and begins to consume. Nothing is held yet, so this may be given up at any time.
-    async fn open(&self) -> Result<Session, Fault> {
-        let connection = self.broker.connect(&format!("from {}", self.config.queue)).await?;
-        let what = format!("queue `{}`", self.config.queue);
-        let begun = amqp_link::within(&what, self.begin_consuming(&connection, &what)).await;
+    async fn open(&self, queue: &str, is_first: bool) -> Result<Session, Fault> {
+        let connection = self.broker.connect(&format!("from {queue}")).await?;
+        let what = format!("queue `{queue}`");
+        let begun = amqp_link::within(&what, self.begin_consuming(&connection, queue, is_first)).await;
         begun.map(|(channel, consumer)| Session { connection, channel, consumer })
     }
 
-    async fn begin_consuming(&self, connection: &Connection, what: &str) -> Result<(Channel, Consumer), Fault> {
-        amqp_link::ensure_queue(connection, &self.config.queue, self.config.declare).await?;
+    async fn begin_consuming(
+        &self,
+        connection: &Connection,
+        queue: &str,
+        is_first: bool,
+    ) -> Result<(Channel, Consumer), Fault> {
+        let what = format!("queue `{queue}`");
+        amqp_topology::ensure(connection, &[queue], "", &self.config.declare).await?;
+        if self.config.single_active_consumer && self.config.declare.queue.is_none() {
+            amqp_topology::check_single_active_consumer(connection, queue).await?;
+        }
+        if is_first {
+            amqp_topology::warn_of_weak_queue(connection, queue, &self.config.declare).await;
+        }
         let channel = amqp_link::channel(connection).await?;
-        amqp_link::answered(channel.basic_qos(self.config.prefetch, BasicQosOptions::default()).await, what)?;
-        let queue = self.config.queue.as_str().into();
+        amqp_link::answered(channel.basic_qos(self.config.prefetch, BasicQosOptions::default()).await, &what)?;
         let options = BasicConsumeOptions::default();
-        let consumer = channel.basic_consume(queue, "".into(), options, FieldTable::default()).await;
-        let consumer = amqp_link::answered(consumer, what)?;
+        let consumer = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await;
+        let consumer = amqp_link::answered(consumer, &what)?;
         Ok((channel, consumer))
     }
 
     /// Consumes until the end.
     async fn consume(&self, mut session: Session, intake: &dyn Intake, shutdown: &CancellationToken) -> End {
         let end = self.drain(intake, &mut session.consumer, shutdown).await;
-        if !matches!(end, End::Lost(_)) {
+        if !matches!(end, End::Lost(_) | End::Cancelled) {
             // whatever was handed out and not settled goes back to the queue with the connection
             let farewell = async {
                 let _ = session.channel.basic_cancel(session.consumer.tag(), BasicCancelOptions::default()).await;
@@ -115,6 +158,8 @@ impl AmqpSource {
     /// Hands in and settles until the end; what the intake has begun is always awaited and settled.
     async fn drain(&self, intake: &dyn Intake, consumer: &mut Consumer, shutdown: &CancellationToken) -> End {
         let mut accepting: FuturesOrdered<Accepting<'_>> = FuturesOrdered::new();
+        let mut pace = tokio::time::interval(READINESS);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
             let room = accepting.len() < usize::from(self.config.prefetch);
             tokio::select! {
@@ -128,7 +173,10 @@ impl AmqpSource {
                 delivery = consumer.next(), if room => match delivery {
                     Some(Ok(delivery)) => accepting.push_back(self.begin(intake, delivery).await),
                     Some(Err(error)) => break End::Lost(error.to_string()),
-                    None => break End::Lost("the broker cancelled the consumer".to_owned()),
+                    None => break End::Cancelled,
+                },
+                _ = pace.tick() => if let Readiness::Closed { retry_after, why } = intake.readiness() {
+                    break End::Full(retry_after, why);
                 },
             }
         };
@@ -153,37 +201,24 @@ impl AmqpSource {
 
     fn arrival(&self, delivery: Delivery) -> (Arrival, Acker) {
         let Delivery { properties, data, acker, redelivered, .. } = delivery;
-        let header = |name: &str| properties.headers().as_ref().and_then(|table| text(table.inner().get(name)?));
-        let mut attributes = BTreeMap::new();
-        if let Some(parent) = header("traceparent").filter(|parent| http_problem::is_traceparent(parent)) {
-            attributes.insert("traceparent".to_owned(), parent);
-        }
-        if redelivered {
-            attributes.insert("redelivered".to_owned(), "true".to_owned());
-        }
-        for name in ATTRIBUTES {
-            // CloudEvents over AMQP writes `cloudEvents:id`, over HTTP `ce-id`; both are met in queues
-            let value = header(name).or_else(|| header(&name.replace("ce-", "cloudEvents:")));
-            if let Some(value) = value {
-                attributes.insert(name.to_owned(), value);
-            }
-        }
-        let event = || Some(format!("{} {}", attributes.get("ce-source")?, attributes.get("ce-id")?));
-        let key =
-            properties.message_id().as_ref().map(ToString::to_string).filter(|key| !key.is_empty()).or_else(event);
+        let Known { key, kind, content_type, encoding, attributes } = amqp_message::read(&properties, redelivered);
         let document_type = match self.config.document_type.as_str() {
-            "" => properties.kind().as_ref().map(ToString::to_string).unwrap_or_default(),
+            "" => kind.unwrap_or_default(),
             fixed => fixed.to_owned(),
         };
+        let problem = encoding.map(|encoding| {
+            let text = format!("the message has the content encoding `{encoding}`, which is not undone here");
+            Problem::new(code::CONTENT_ENCODING, text).hint("send it again without one")
+        });
         let arrival = Arrival {
             system: self.config.system.clone(),
             document_type,
             bytes: Bytes::from(data),
-            content_type: properties.content_type().as_ref().map(ToString::to_string),
+            content_type,
             transport: AMQP,
             key,
             attributes,
-            problem: None,
+            problem,
         };
         (arrival, acker)
     }
@@ -196,7 +231,7 @@ async fn settle(first: (Acker, Verdict), accepting: &mut FuturesOrdered<Acceptin
     let mut next = Some(first);
     while let Some((acker, verdict)) = next {
         if let Verdict::Unavailable { retry_after } = verdict {
-            end = Some(End::Full(retry_after));
+            end = Some(End::Full(retry_after, "the hub could not take a message".to_owned()));
             break;
         }
         last = Some(acker);
@@ -215,50 +250,51 @@ async fn acknowledge(acker: &Acker, options: BasicAckOptions) -> Result<(), Faul
     amqp_link::within("an acknowledgement", ack).await
 }
 
-fn text(value: &AMQPValue) -> Option<String> {
-    match value {
-        AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok().map(str::to_owned),
-        AMQPValue::ShortString(text) => Some(text.to_string()),
-        _ => None,
-    }
-}
-
-#[async_trait]
-impl Source for AmqpSource {
-    async fn run(&self, intake: Arc<dyn Intake>, shutdown: CancellationToken) {
-        let mut pause = BACKOFF.0;
+impl AmqpSource {
+    /// Consumes one queue until told to stop.
+    async fn run_queue(&self, position: usize, intake: &dyn Intake, shutdown: &CancellationToken) {
+        let queue = self.config.queues[position].as_str();
+        let (mut pause, mut is_first) = (BACKOFF.0, true);
+        let interrupted = |cause: &'static str| {
+            counter!(metric::CONSUMER_INTERRUPTED, "queue" => queue.to_owned(), "cause" => cause).increment(1);
+        };
         while !shutdown.is_cancelled() {
-            let wait = match intake.readiness() {
-                Readiness::Closed { retry_after, why } => {
-                    self.link.send_replace(Link::down(format!("no messages are accepted now: {why}")));
-                    retry_after
-                }
-                Readiness::Open => {
-                    let opened = tokio::select! {
-                        () = shutdown.cancelled() => break,
-                        opened = self.open() => opened,
-                    };
-                    match opened {
-                        Ok(session) => {
-                            pause = BACKOFF.0;
-                            self.link.send_replace(Link::up());
-                            match self.consume(session, &*intake, &shutdown).await {
-                                End::Stopped => break,
-                                End::Full(retry_after) => {
-                                    self.link.send_replace(Link::down("no messages are accepted now"));
-                                    retry_after
-                                }
-                                End::Lost(why) => {
-                                    self.link.send_replace(Link::down(why));
-                                    pause
-                                }
+            let wait = if let Readiness::Closed { retry_after, why } = intake.readiness() {
+                self.note(position, Link::down(format!("no messages are accepted now: {why}")));
+                retry_after.min(READINESS)
+            } else {
+                let opened = tokio::select! {
+                    () = shutdown.cancelled() => break,
+                    opened = self.open(queue, is_first) => opened,
+                };
+                match opened {
+                    Ok(session) => {
+                        (pause, is_first) = (BACKOFF.0, false);
+                        self.note(position, Link::up());
+                        match self.consume(session, intake, shutdown).await {
+                            End::Stopped => break,
+                            End::Full(retry_after, why) => {
+                                interrupted("closed");
+                                self.note(position, Link::down(format!("no messages are accepted now: {why}")));
+                                // one that is closed is asked again soon; one that could not take a message is left alone
+                                if intake.readiness() == Readiness::Open { retry_after } else { READINESS }
+                            }
+                            End::Cancelled => {
+                                interrupted("cancelled");
+                                self.note(position, Link::down("the broker cancelled the consumer"));
+                                pause
+                            }
+                            End::Lost(why) => {
+                                interrupted("lost");
+                                self.note(position, Link::down(why));
+                                pause
                             }
                         }
-                        Err(fault) => {
-                            self.link.send_replace(Link::down(fault.why()));
-                            pause = (pause * 2).min(BACKOFF.1);
-                            pause
-                        }
+                    }
+                    Err(fault) => {
+                        self.note(position, Link::down(fault.why()));
+                        pause = (pause * 2).min(BACKOFF.1);
+                        pause
                     }
                 }
             };
@@ -267,7 +303,15 @@ impl Source for AmqpSource {
                 () = tokio::time::sleep(wait) => {}
             }
         }
-        self.link.send_replace(Link::down("stopped"));
+        self.note(position, Link::down(STOPPED));
+    }
+}
+
+#[async_trait]
+impl Source for AmqpSource {
+    async fn run(&self, intake: Arc<dyn Intake>, shutdown: CancellationToken) {
+        let queues = 0..self.config.queues.len();
+        future::join_all(queues.map(|position| self.run_queue(position, &*intake, &shutdown))).await;
     }
 
     fn connected(&self) -> watch::Receiver<Link> {
@@ -275,6 +319,6 @@ impl Source for AmqpSource {
     }
 
     fn describe(&self) -> String {
-        format!("{} queue {}", self.broker.describe(), self.config.queue)
+        format!("{} queue {}", self.broker.describe(), self.config.queues.join(", "))
     }
 }

@@ -1,12 +1,10 @@
-//! Reaching an AMQP 0.9.1 broker and checking that a queue or exchange is there.
+//! Reaching an AMQP 0.9.1 broker, and what its errors mean.
 
 use std::time::Duration;
 
 use lapin::{
-    Channel, Connection, ConnectionProperties, Error, ErrorKind, ExchangeKind,
-    options::{ExchangeDeclareOptions, QueueDeclareOptions},
+    Channel, Connection, ConnectionProperties, Error, ErrorKind,
     protocol::{AMQPErrorKind, AMQPSoftError},
-    types::{AMQPValue, FieldTable},
     uri::{AMQPScheme, AMQPUri},
 };
 use tokio::time::timeout;
@@ -80,32 +78,6 @@ impl Broker {
 /// A new channel.
 pub(super) async fn channel(connection: &Connection) -> Result<Channel, Fault> {
     answered(connection.create_channel().await, "a channel")
-}
-
-/// Makes sure a queue exists: looks, and declares it (durable, quorum) only when asked to and it is missing.
-pub(super) async fn ensure_queue(connection: &Connection, queue: &str, declare: bool) -> Result<(), Fault> {
-    let what = format!("queue `{queue}`");
-    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let found = channel(connection).await?.queue_declare(queue.into(), look, FieldTable::default()).await;
-    match answered(found, &what) {
-        // the broker closes a channel at a failed look, so declaring needs another one
-        Err(Fault::Target(_)) if declare => {
-            let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-            let mut arguments = FieldTable::default();
-            arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-            let declared = channel(connection).await?.queue_declare(queue.into(), durable, arguments).await;
-            answered(declared, &what).map(drop)
-        }
-        other => other.map(drop),
-    }
-}
-
-/// Makes sure an exchange exists.
-pub(super) async fn ensure_exchange(connection: &Connection, exchange: &str) -> Result<(), Fault> {
-    let look = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
-    let channel = channel(connection).await?;
-    let found = channel.exchange_declare(exchange.into(), ExchangeKind::Direct, look, FieldTable::default()).await;
-    answered(found, &format!("exchange `{exchange}`"))
 }
 
 pub(super) fn answered<T>(result: Result<T, Error>, what: &str) -> Result<T, Fault> {

@@ -1,85 +1,90 @@
 //! Publishes to an AMQP exchange or queue and waits for the broker's word on each message.
-//!
-//! Every publication in flight has a channel of its own. On a shared channel the client library hands a returned
-//! message to whichever confirmation comes next, not to the one it belongs to, so a routed message could be taken for
-//! lost and an unroutable one for delivered.
 
-use std::{
-    sync::{Arc, Mutex as SyncMutex, PoisonError},
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use lapin::{
-    BasicProperties, Channel, Confirmation, Connection,
-    options::{BasicPublishOptions, ConfirmSelectOptions},
-    types::{AMQPValue, FieldTable, ShortString},
-};
-use tokio::{
-    sync::{Mutex, Semaphore},
-    time::{Instant, timeout},
-};
+use futures_util::{Stream, StreamExt as _};
+use lapin::{Connection, Event, options::ConfirmSelectOptions};
+use tokio::{sync::Mutex, task::JoinSet, time::Instant};
 
 use super::{
     AmqpOutConfig, Answer, Outgoing, Sink,
+    amqp_line::{Line, line},
     amqp_link::{self, Broker, Fault},
-    code,
+    amqp_message::Shape,
+    amqp_topology, code,
 };
-use crate::base::Problem;
+use crate::{
+    base::{Clock, Problem},
+    telemetry::metric,
+};
 
 /// How long a failed connection speaks for the next senders, so that they do not queue up to try again.
 const FAILURE_HOLDS: Duration = Duration::from_secs(1);
+/// How long one message at a time is sent after the broker closed a channel because of a message: the next time it is
+/// known which one it was, and its neighbours are not left in doubt again.
+const CAREFUL: Duration = Duration::from_secs(60);
 /// The longest text AMQP has room for in names and ids.
-const SHORT: usize = 255;
+pub(super) const SHORT: usize = 255;
 
 /// An exchange, or a queue behind the default exchange.
 pub struct AmqpSink {
     broker: Broker,
     config: AmqpOutConfig,
+    shape: Shape,
     state: Mutex<State>,
-    places: Semaphore,
 }
 
 #[derive(Default)]
 struct State {
     live: Option<Arc<Live>>,
     failed: Option<(Instant, Fault)>,
+    careful_until: Option<Instant>,
+    is_checked: bool,
 }
 
-/// A connection and its channels that nobody publishes on right now.
+/// A connection and the channel that is published on.
 struct Live {
     connection: Connection,
-    idle: SyncMutex<Vec<Channel>>,
+    line: Line,
+    /// One message at a time, until then.
+    careful_until: Option<Instant>,
+    _publisher: JoinSet<()>,
 }
 
 impl AmqpSink {
     /// A sink for an exchange or queue; connects only when sending.
     ///
     /// # Errors
-    /// The address cannot be read, or no target is named.
-    pub fn new(config: &AmqpOutConfig) -> Result<Self, Problem> {
+    /// The address cannot be read, no target is named, or a template has an unknown `{…}`.
+    pub fn new(config: &AmqpOutConfig, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
         let unusable = |text: &str| Err(Problem::new(code::BAD_SETTINGS, text));
         if config.exchange.is_empty() && config.routing_key.is_empty() {
             return unusable("an AMQP destination needs an exchange, or a queue's name as routing key");
         }
         if config.exchange.len() > SHORT || config.routing_key.len() > SHORT || config.max_in_flight == 0 {
-            return unusable("exchange and routing key may have 255 bytes, and max_in_flight must be at least 1");
+            return unusable("exchange and routing key may have 255 bytes, and `in-flight` must be at least 1");
         }
         Ok(Self {
             broker: Broker::new(&config.url)?,
             config: config.clone(),
+            shape: Shape::new(config, clock)?,
             state: Mutex::new(State::default()),
-            places: Semaphore::new(config.max_in_flight),
         })
     }
 
     /// The live connection, made anew when there is none.
     async fn live(&self) -> Result<Arc<Live>, Fault> {
         let mut state = self.state.lock().await;
-        if let Some(live) = &state.live
-            && live.connection.status().connected()
-        {
-            return Ok(live.clone());
+        if let Some(live) = &state.live {
+            let is_careful = live.careful_until.is_some_and(|until| until > Instant::now());
+            let is_over = live.careful_until.is_some() && !is_careful;
+            if live.connection.status().connected() && live.line.is_open() && !is_over {
+                return Ok(live.clone());
+            }
+            if live.line.is_offended() {
+                state.careful_until = Some(Instant::now() + CAREFUL);
+            }
         }
         state.live = None;
         if let Some((at, fault)) = &state.failed
@@ -87,10 +92,11 @@ impl AmqpSink {
         {
             return Err(fault.clone());
         }
-        match self.connect().await {
+        let careful_until = state.careful_until.filter(|until| *until > Instant::now());
+        match self.connect(careful_until, !state.is_checked).await {
             Ok(live) => {
-                state.failed = None;
-                Ok(state.live.insert(live).clone())
+                (state.failed, state.is_checked) = (None, true);
+                Ok(state.live.insert(Arc::new(live)).clone())
             }
             Err(fault) => {
                 state.failed = Some((Instant::now(), fault.clone()));
@@ -99,17 +105,28 @@ impl AmqpSink {
         }
     }
 
-    async fn connect(&self) -> Result<Arc<Live>, Fault> {
+    async fn connect(&self, careful_until: Option<Instant>, is_first: bool) -> Result<Live, Fault> {
         let connection = self.broker.connect(&format!("to {}", self.target())).await?;
-        amqp_link::within(&self.target(), async {
-            if self.config.exchange.is_empty() {
-                amqp_link::ensure_queue(&connection, &self.config.routing_key, self.config.declare).await
-            } else {
-                amqp_link::ensure_exchange(&connection, &self.config.exchange).await
+        let channel = amqp_link::within(&self.target(), async {
+            let queue = Some(self.config.routing_key.as_str())
+                .filter(|_| self.config.exchange.is_empty() && !self.shape.has_routes());
+            amqp_topology::ensure(&connection, queue.as_slice(), &self.config.exchange, &self.config.declare).await?;
+            if is_first && let Some(queue) = queue {
+                amqp_topology::warn_of_weak_queue(&connection, queue, &self.config.declare).await;
             }
+            let channel = amqp_link::channel(&connection).await?;
+            amqp_link::answered(channel.confirm_select(ConfirmSelectOptions::default()).await, "confirmations")?;
+            Ok(channel)
         })
         .await?;
-        Ok(Arc::new(Live { connection, idle: SyncMutex::new(Vec::new()) }))
+        let window = if careful_until.is_some() { 1 } else { self.config.max_in_flight };
+        let patience = Duration::from_millis(self.config.confirm_timeout_ms);
+        let (line, publisher) = line(channel, connection.status().clone(), window, patience);
+        // ended with the connection it belongs to, which nobody holds then
+        let mut tasks = JoinSet::new();
+        tasks.spawn(publisher.run());
+        tasks.spawn(watch(connection.events_listener(), self.describe()));
+        Ok(Live { connection, line, careful_until, _publisher: tasks })
     }
 
     fn target(&self) -> String {
@@ -118,25 +135,40 @@ impl AmqpSink {
             exchange => format!("exchange `{exchange}` with routing key `{}`", self.config.routing_key),
         }
     }
+}
 
-    async fn publish(&self, channel: &Channel, outgoing: &Outgoing) -> Result<Confirmation, Answer> {
-        let properties = properties(outgoing)?;
-        let unknown = |error: lapin::Error| {
-            let why = format!("{}: {error}", self.target());
-            if amqp_link::is_about_the_target(&error) { Answer::Refused { why } } else { Answer::Unknown { why } }
+impl AmqpSink {
+    /// Sends as [`Sink::send`] does, with more headers.
+    pub async fn send_with(&self, outgoing: &Outgoing, headers: &[(&str, &str)]) -> Answer {
+        let publication = match self.shape.publication(outgoing, headers) {
+            Ok(publication) => publication,
+            Err(why) => return Answer::Refused { why },
         };
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let (exchange, key) = (self.config.exchange.as_str().into(), self.config.routing_key.as_str().into());
-        let work = async {
-            let confirm = channel.basic_publish(exchange, key, options, &outgoing.bytes, properties).await;
-            confirm.map_err(unknown)?.await.map_err(unknown)
+        let live = match self.live().await {
+            Ok(live) => live,
+            Err(Fault::Target(why)) => return Answer::Refused { why },
+            Err(Fault::Down(why)) => return Answer::NotSent { why },
         };
-        match timeout(Duration::from_millis(self.config.confirm_timeout_ms), work).await {
-            Ok(result) => result,
-            Err(_) => {
-                let why = format!("no confirmation within {} ms", self.config.confirm_timeout_ms);
-                Err(Answer::Unknown { why })
+        live.line.publish(publication).await
+    }
+}
+
+/// Tells of the broker's alarms: while it blocks the connection nothing is sent.
+async fn watch(events: impl Stream<Item = Event>, destination: String) {
+    let gauge = metrics::gauge!(metric::SINK_BLOCKED, "target" => destination.clone());
+    gauge.set(0.0);
+    let mut events = pin!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Event::ConnectionBlocked(why) => {
+                gauge.set(1.0);
+                tracing::warn!(destination, "the broker takes nothing now (alarm): {why}");
             }
+            Event::ConnectionUnblocked => {
+                gauge.set(0.0);
+                tracing::info!(destination, "the broker takes messages again");
+            }
+            _ => (),
         }
     }
 }
@@ -144,95 +176,20 @@ impl AmqpSink {
 #[async_trait]
 impl Sink for AmqpSink {
     async fn send(&self, outgoing: &Outgoing) -> Answer {
-        let not_sent = |fault: Fault| match fault {
-            Fault::Target(why) => Answer::Refused { why },
-            Fault::Down(why) => Answer::NotSent { why },
-        };
-        let Ok(_place) = self.places.acquire().await else {
-            return Answer::NotSent { why: "the sink is closed".to_owned() };
-        };
-        let live = match self.live().await {
-            Ok(live) => live,
-            Err(fault) => return not_sent(fault),
-        };
-        if live.connection.status().blocked() {
-            return Answer::NotSent {
-                why: format!("{}: the broker takes nothing now (alarm)", self.broker.describe()),
-            };
-        }
-        let channel = match amqp_link::within("a channel", live.channel()).await {
-            Ok(channel) => channel,
-            Err(fault) => return not_sent(fault),
-        };
-        // a channel goes back only after its publication is settled; one that was given up is closed by its drop
-        match self.publish(&channel, outgoing).await {
-            Ok(Confirmation::Ack(None)) => {
-                live.give_back(channel);
-                Answer::Confirmed
+        self.send_with(outgoing, &[]).await
+    }
+
+    async fn check(&self) -> Result<(), Problem> {
+        match self.live().await {
+            Err(Fault::Target(why)) => {
+                let hint = "make it, correct the name, or let `declare` make it; until then deliveries are parked";
+                Err(Problem::new(code::BROKER_TARGET, format!("{}: {why}", self.broker.describe())).hint(hint))
             }
-            Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) => {
-                live.give_back(channel);
-                Answer::Unroutable { why: format!("{}: {}", self.target(), returned.reply_text) }
-            }
-            Ok(Confirmation::Nack(None)) => {
-                live.give_back(channel);
-                Answer::Unknown { why: format!("{}: the broker could not take care of it", self.target()) }
-            }
-            Ok(Confirmation::NotRequested) => Answer::Unknown { why: "the broker does not confirm".to_owned() },
-            Err(answer) => answer,
+            Ok(_) | Err(Fault::Down(_)) => Ok(()),
         }
     }
 
     fn describe(&self) -> String {
         format!("{} {}", self.broker.describe(), self.target())
     }
-}
-
-impl Live {
-    /// A channel with confirmations on and nothing in flight.
-    async fn channel(&self) -> Result<Channel, Fault> {
-        while let Some(channel) = self.idle().pop() {
-            if channel.status().connected() {
-                return Ok(channel);
-            }
-        }
-        let channel = amqp_link::channel(&self.connection).await?;
-        amqp_link::answered(channel.confirm_select(ConfirmSelectOptions::default()).await, "confirmations")?;
-        Ok(channel)
-    }
-
-    fn give_back(&self, channel: Channel) {
-        self.idle().push(channel);
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Channel>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn properties(outgoing: &Outgoing) -> Result<BasicProperties, Answer> {
-    let short = |name: &str, text: &str| {
-        if text.len() > SHORT {
-            return Err(Answer::Refused { why: format!("`{name}` is longer than the {SHORT} bytes AMQP has for it") });
-        }
-        Ok(ShortString::from(text))
-    };
-    let mut headers = FieldTable::default();
-    let mut put = |name: &str, text: &str| {
-        headers.insert(name.into(), AMQPValue::LongString(text.into()));
-    };
-    put("crossdock-message-id", &outgoing.message_id);
-    if let Some(parent) = &outgoing.traceparent {
-        put("traceparent", parent);
-    }
-    if let Some(key) = &outgoing.business_key {
-        put("crossdock-business-key", key);
-    }
-    Ok(BasicProperties::default()
-        .with_delivery_mode(2)
-        .with_message_id(short("delivery id", &outgoing.delivery_id)?)
-        .with_correlation_id(short("message id", &outgoing.message_id)?)
-        .with_content_type(short("content type", &outgoing.content_type)?)
-        .with_type(short("document type", &outgoing.document_type)?)
-        .with_headers(headers))
 }

@@ -39,4 +39,6 @@ codes! {
     FILE_TOO_LARGE = "XD-T013", "The file is too large", "文件过大";
     /// A batch file without a record where the settings say.
     NO_RECORDS = "XD-T014", "No record in the batch file", "批量文件中没有记录";
+    /// A queue or exchange that is missing, different from what is declared, or not ours.
+    BROKER_TARGET = "XD-T020", "The queue or exchange cannot be used", "队列或交换机无法使用";
 }

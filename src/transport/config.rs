@@ -102,55 +102,64 @@ impl Default for HttpOutConfig {
     }
 }
 
-/// A queue to take messages from.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default)]
+/// Queues to take messages from.
+#[derive(Clone, Debug)]
 pub struct AmqpInConfig {
     /// `amqp://user:password@host:port/vhost` or `amqps://…`.
-    #[serde(deserialize_with = "secret")]
     pub url: Secret,
-    /// The queue.
-    pub queue: String,
-    /// Messages the broker may hand out before they are acknowledged.
+    /// The queues; each has a consumer of its own.
+    pub queues: Vec<String>,
+    /// Messages the broker may hand out of each queue before they are acknowledged.
     pub prefetch: u16,
     /// The system the messages come from.
     pub system: String,
     /// Their document type; empty to take the message's `type` property, or else to identify by content.
     pub document_type: String,
-    /// Whether to declare the queue (durable, quorum) when it is missing.
-    pub declare: bool,
+    /// Whether each queue must let one consumer at a time have its messages, so that their order is kept.
+    pub single_active_consumer: bool,
+    /// What is declared; nothing unless set.
+    pub declare: AmqpDeclare,
 }
 
 impl Default for AmqpInConfig {
     fn default() -> Self {
         Self {
             url: Secret::new(""),
-            queue: String::new(),
-            prefetch: 200,
+            queues: Vec::new(),
+            prefetch: 512,
             system: String::new(),
             document_type: String::new(),
-            declare: false,
+            single_active_consumer: false,
+            declare: AmqpDeclare::default(),
         }
     }
 }
 
 /// An exchange, or a queue behind the default exchange, to publish to.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 pub struct AmqpOutConfig {
     /// `amqp://user:password@host:port/vhost` or `amqps://…`.
-    #[serde(deserialize_with = "secret")]
     pub url: Secret,
     /// The exchange; empty for the default exchange.
     pub exchange: String,
-    /// The routing key; with the default exchange, the queue's name.
+    /// The routing key, a template; with the default exchange, the queue's name.
     pub routing_key: String,
-    /// Whether to declare the queue named by `routing_key` (durable, quorum; default exchange only) when it is missing.
-    pub declare: bool,
+    /// What is declared; nothing unless set.
+    pub declare: AmqpDeclare,
     /// Time for the broker to confirm.
     pub confirm_timeout_ms: u64,
-    /// Publications in flight at once; each has its own channel.
+    /// Publications in flight at once.
     pub max_in_flight: usize,
+    /// The property `app_id`.
+    pub app_id: String,
+    /// The property `content_encoding`; empty for none.
+    pub content_encoding: String,
+    /// The property `priority`.
+    pub priority: Option<u8>,
+    /// More headers: their texts are templates.
+    pub headers: BTreeMap<String, String>,
+    /// The `source` of CloudEvents headers; empty for none.
+    pub event_source: String,
 }
 
 impl Default for AmqpOutConfig {
@@ -159,11 +168,112 @@ impl Default for AmqpOutConfig {
             url: Secret::new(""),
             exchange: String::new(),
             routing_key: String::new(),
-            declare: false,
+            declare: AmqpDeclare::default(),
             confirm_timeout_ms: 30_000,
-            max_in_flight: 64,
+            max_in_flight: 500,
+            app_id: "crossdock".to_owned(),
+            content_encoding: String::new(),
+            priority: None,
+            headers: BTreeMap::new(),
+            event_source: String::new(),
         }
     }
+}
+
+/// What is declared at a broker when a connection is made: made when missing, and an error when it is there and
+/// different. What is not declared is only looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AmqpDeclare {
+    /// The queue, or each of several.
+    pub queue: Option<QueueConfig>,
+    /// The exchange published to, or bound to.
+    pub exchange: Option<ExchangeConfig>,
+    /// Where the queues get their messages from.
+    pub bindings: Vec<BindingConfig>,
+}
+
+/// A queue to declare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueConfig {
+    /// How it is kept.
+    pub kind: QueueKind,
+    /// Whether it survives the broker; quorum queues always do.
+    pub durable: bool,
+    /// Where messages go that are rejected, too many, or delivered too often.
+    pub dead_letter_exchange: Option<String>,
+    /// With which routing key; their own without it.
+    pub dead_letter_routing_key: Option<String>,
+    /// Messages it holds at most.
+    pub max_length: Option<u32>,
+    /// Bytes it holds at most.
+    pub max_length_bytes: Option<u64>,
+    /// What becomes of the next one.
+    pub overflow: Option<Overflow>,
+    /// How often a message is handed out before it is dead.
+    pub delivery_limit: Option<u32>,
+    /// Whether one consumer at a time gets messages.
+    pub single_active_consumer: bool,
+    /// The highest priority; classic queues only.
+    pub max_priority: Option<u8>,
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        Self {
+            kind: QueueKind::Quorum,
+            durable: true,
+            dead_letter_exchange: None,
+            dead_letter_routing_key: None,
+            max_length: None,
+            max_length_bytes: None,
+            overflow: None,
+            delivery_limit: None,
+            single_active_consumer: false,
+            max_priority: None,
+        }
+    }
+}
+
+/// How a queue is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueKind {
+    /// On several nodes, flushed.
+    Quorum,
+    /// On one node.
+    Classic,
+}
+
+/// What becomes of a message that a full queue should take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// The oldest is dropped for it.
+    DropHead,
+    /// It is not taken: the publisher hears so.
+    RejectPublish,
+    /// The same, and it becomes a dead letter.
+    RejectPublishDlx,
+}
+
+/// An exchange to declare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExchangeConfig {
+    /// Its name.
+    pub name: String,
+    /// `direct`, `topic`, `fanout`, `headers`, `x-consistent-hash`.
+    pub kind: String,
+    /// Whether it survives the broker.
+    pub durable: bool,
+}
+
+/// A binding to declare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindingConfig {
+    /// The exchange messages come from.
+    pub exchange: String,
+    /// The queue they go to; each of the queues when empty.
+    pub queue: String,
+    /// The binding key; with `x-consistent-hash` the queue's weight.
+    pub key: String,
 }
 
 /// A folder to take files from.

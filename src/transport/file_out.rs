@@ -78,7 +78,7 @@ impl Sink for FileSink {
 }
 
 /// Puts values in place of `{names}`, in one pass, so that a value never acts as a template.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
+pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut filled = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {

@@ -12,8 +12,11 @@
 //! arrived.
 
 mod amqp_in;
+mod amqp_line;
 mod amqp_link;
+mod amqp_message;
 mod amqp_out;
+mod amqp_topology;
 pub mod code;
 mod config;
 mod file_in;
@@ -38,7 +41,8 @@ pub use amqp_in::AmqpSource;
 pub use amqp_out::AmqpSink;
 pub use code::CODES;
 pub use config::{
-    AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAuth, HttpInConfig, HttpOutConfig, SplitConfig,
+    AmqpDeclare, AmqpInConfig, AmqpOutConfig, BindingConfig, ExchangeConfig, FileInConfig, FileOutConfig, HttpAuth,
+    HttpInConfig, HttpOutConfig, Overflow, QueueConfig, QueueKind, SplitConfig,
 };
 pub use file_in::FileSource;
 pub use file_out::FileSink;
@@ -217,6 +221,15 @@ pub enum Answer {
 pub trait Sink: Send + Sync {
     /// Sends once and tells what is known; never tries again by itself. Dropping the future leaves the outcome unknown.
     async fn send(&self, outgoing: &Outgoing) -> Answer;
+
+    /// Looks whether the destination can be used, before there is anything to send. A destination that cannot be reached
+    /// now is no problem: it may be later.
+    ///
+    /// # Errors
+    /// It is missing or not what the settings say.
+    async fn check(&self) -> Result<(), Problem> {
+        Ok(())
+    }
 
     /// The destination for people: address without user, password or query.
     fn describe(&self) -> String;

@@ -14,10 +14,10 @@ use super::service;
 use async_trait::async_trait;
 use bytes::Bytes;
 use crossdock::{
-    base::{Problem, Secret},
+    base::{Clock, Problem, Secret, Timestamp},
     transport::{
-        Access, AmqpInConfig, AmqpOutConfig, AmqpSink, AmqpSource, Answer, Arrival, Intake, Outgoing, Readiness,
-        Refusal, Sink as _, Source as _, Verdict, code,
+        Access, AmqpDeclare, AmqpInConfig, AmqpOutConfig, AmqpSink, AmqpSource, Answer, Arrival, Intake, Outgoing,
+        QueueConfig, Readiness, Refusal, Sink as _, Source as _, Verdict, code,
     },
 };
 use lapin::{
@@ -32,9 +32,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// The broker is stopped and alarmed by some tests, so that they take turns.
-static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
+pub static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
 
-fn address() -> Secret {
+pub fn address() -> Secret {
     Secret::new(service("CROSSDOCK_TEST_AMQP"))
 }
 
@@ -46,10 +46,10 @@ fn control(arguments: &[&str]) {
 }
 
 /// The broker's application stopped; it starts again when this is dropped, whatever became of the test.
-struct Away;
+pub struct Away;
 
 impl Away {
-    fn begin() -> Self {
+    pub fn begin() -> Self {
         control(&["stop_app"]);
         Self
     }
@@ -63,18 +63,18 @@ impl Drop for Away {
 }
 
 /// Remembers what came, in order; answers to order, else accepts.
-struct Fake {
+pub struct Fake {
     seen: watch::Sender<Vec<Arrival>>,
     verdicts: Mutex<VecDeque<Verdict>>,
 }
 
 impl Fake {
-    fn new(verdicts: impl Into<VecDeque<Verdict>>) -> Arc<Self> {
+    pub fn new(verdicts: impl Into<VecDeque<Verdict>>) -> Arc<Self> {
         Arc::new(Self { seen: watch::Sender::new(Vec::new()), verdicts: Mutex::new(verdicts.into()) })
     }
 
     /// Waits until a condition holds for what came.
-    async fn until(&self, condition: impl FnMut(&Vec<Arrival>) -> bool) -> Vec<Arrival> {
+    pub async fn until(&self, condition: impl FnMut(&Vec<Arrival>) -> bool) -> Vec<Arrival> {
         let mut seen = self.seen.subscribe();
         let wait = seen.wait_for(condition);
         let seen = tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it comes within a minute");
@@ -105,70 +105,93 @@ impl Intake for Fake {
     }
 }
 
-struct Running {
+pub struct Running {
     source: Arc<AmqpSource>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
 impl Running {
-    fn start(url: &Secret, queue: &str, fake: Arc<Fake>) -> Self {
+    pub fn start(url: &Secret, queue: &str, fake: Arc<Fake>) -> Self {
         let config = AmqpInConfig {
             url: url.clone(),
-            queue: queue.to_owned(),
+            queues: vec![queue.to_owned()],
             system: "crm".to_owned(),
-            declare: true,
+            declare: declared(true),
             ..AmqpInConfig::default()
         };
-        let source = Arc::new(AmqpSource::new(&config).expect("good settings"));
+        Self::of(&config, fake)
+    }
+
+    pub fn of(config: &AmqpInConfig, fake: Arc<Fake>) -> Self {
+        let source = Arc::new(AmqpSource::new(config).expect("good settings"));
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         let (running, token) = (source.clone(), stop.clone());
         tasks.spawn(async move { running.run(fake, token).await });
         Self { source, stop, tasks }
     }
 
-    async fn until_up(&self, up: bool) {
+    pub async fn until_up(&self, up: bool) {
         let mut link = self.source.connected();
         let wait = link.wait_for(|link| link.up == up);
         tokio::time::timeout(Duration::from_secs(60), wait).await.expect("within a minute").expect("it runs");
     }
 
-    async fn stop(mut self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
         self.tasks.join_next().await.expect("one task").expect("it ends well");
     }
 }
 
-async fn admin(url: &Secret) -> (Connection, Channel) {
+pub async fn admin(url: &Secret) -> (Connection, Channel) {
     let connection = Connection::connect(url.expose(), ConnectionProperties::default()).await.expect("a broker");
     let channel = connection.create_channel().await.expect("a channel");
     (connection, channel)
 }
 
-async fn waiting(url: &Secret, queue: &str) -> u32 {
+pub async fn waiting(url: &Secret, queue: &str) -> u32 {
     let (_connection, channel) = admin(url).await;
     let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     channel.queue_declare(queue.into(), look, FieldTable::default()).await.expect("the queue").message_count()
 }
 
 /// Deletes a queue, if it is there; also before a test, for what an earlier run left behind.
-async fn delete(url: &Secret, queue: &str) {
+pub async fn delete(url: &Secret, queue: &str) {
     let (_connection, channel) = admin(url).await;
     channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.expect("deleted");
 }
 
-fn sink(url: &Secret, queue: &str, declare: bool) -> AmqpSink {
+fn declared(yes: bool) -> AmqpDeclare {
+    AmqpDeclare { queue: yes.then(QueueConfig::default), ..AmqpDeclare::default() }
+}
+
+/// A clock that stands still.
+pub fn clock() -> Arc<dyn Clock> {
+    struct Still;
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp(1_764_000_000_000_000)
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+    Arc::new(Still)
+}
+
+pub fn sink(url: &Secret, queue: &str, declare: bool) -> AmqpSink {
     let config = AmqpOutConfig {
         url: url.clone(),
         routing_key: queue.to_owned(),
-        declare,
+        declare: declared(declare),
         confirm_timeout_ms: 5_000,
         ..AmqpOutConfig::default()
     };
-    AmqpSink::new(&config).expect("good settings")
+    AmqpSink::new(&config, clock()).expect("good settings")
 }
 
-fn outgoing(number: usize) -> Outgoing {
+pub fn outgoing(number: usize) -> Outgoing {
     Outgoing {
         delivery_id: format!("dlv_{number:05}"),
         message_id: format!("msg_{number:05}"),
@@ -240,7 +263,7 @@ async fn a_target_that_is_missing_refuses_and_one_that_vanishes_is_unroutable() 
         assert!(matches!(answer, Answer::Unroutable { .. }), "{answer:?}");
     }
     let config = AmqpOutConfig { url, exchange: "xd-no-exchange".to_owned(), ..AmqpOutConfig::default() };
-    let answer = AmqpSink::new(&config).expect("good settings").send(&outgoing(1)).await;
+    let answer = AmqpSink::new(&config, clock()).expect("good settings").send(&outgoing(1)).await;
     assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
 }
 
@@ -366,11 +389,11 @@ async fn a_broker_under_alarm_is_not_sent_to_and_is_used_again_afterwards() {
     let config = AmqpOutConfig {
         url: url.clone(),
         routing_key: queue.to_owned(),
-        declare: true,
+        declare: declared(true),
         confirm_timeout_ms: 1_000,
         ..AmqpOutConfig::default()
     };
-    let sink = AmqpSink::new(&config).expect("good settings");
+    let sink = AmqpSink::new(&config, clock()).expect("good settings");
     assert_eq!(sink.send(&outgoing(0)).await, Answer::Confirmed);
     control(&["set_vm_memory_high_watermark", "0"]);
     // the broker blocks a connection at its first publication under alarm: that one's fate is unknown

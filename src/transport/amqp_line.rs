@@ -35,6 +35,7 @@ use tokio::{
 use super::{Answer, amqp_link};
 
 /// A message on its way to the broker.
+#[derive(Clone)]
 pub(super) struct Publication {
     /// Its `message_id`.
     pub id: String,
@@ -48,9 +49,12 @@ pub(super) struct Publication {
     pub properties: BasicProperties,
 }
 
+/// Hears the broker's word; `None` when the channel was closed before anything was published.
+type Reply = oneshot::Sender<Option<Answer>>;
+
 /// The way to a channel's publisher.
 pub(super) struct Line {
-    queue: mpsc::Sender<(Publication, oneshot::Sender<Answer>)>,
+    queue: mpsc::Sender<(Publication, Reply)>,
     /// The broker closed the channel because of something published on it.
     offended: Arc<AtomicBool>,
     patience: Duration,
@@ -60,7 +64,7 @@ pub(super) struct Line {
 pub(super) struct Publisher {
     channel: Channel,
     connection: ConnectionStatus,
-    queue: mpsc::Receiver<(Publication, oneshot::Sender<Answer>)>,
+    queue: mpsc::Receiver<(Publication, Reply)>,
     offended: Arc<AtomicBool>,
     window: usize,
     patience: Duration,
@@ -87,7 +91,7 @@ struct Flight {
     target: String,
     confirmation: Pin<Box<dyn Future<Output = lapin::Result<Confirmation>> + Send>>,
     waker: Waker,
-    reply: Option<oneshot::Sender<Answer>>,
+    reply: Option<Reply>,
     /// Whether the broker took it, once it said so.
     taken: Option<bool>,
     /// Its confirmation brought another publication's return.
@@ -146,17 +150,19 @@ pub(super) fn line(
 }
 
 impl Line {
-    /// Publishes and waits for the broker's word.
-    pub(super) async fn publish(&self, publication: Publication) -> Answer {
+    /// Publishes and waits for the broker's word; `None` when the channel was closed before anything was published.
+    pub(super) async fn publish(&self, publication: Publication) -> Option<Answer> {
         let (reply, answer) = oneshot::channel();
         let sent = timeout(self.patience, self.queue.send((publication, reply))).await;
         match sent {
             Ok(Ok(())) => answer.await.unwrap_or_else(|_| {
-                let why = "the publisher ended before the broker's word came".to_owned();
-                Answer::Unknown { why }
+                Some(Answer::Unknown { why: "the channel was closed before the broker's word came".to_owned() })
             }),
-            Ok(Err(_)) => Answer::NotSent { why: "the channel was closed".to_owned() },
-            Err(_) => Answer::NotSent { why: format!("no place among those in flight within {:?}", self.patience) },
+            Ok(Err(_)) => None,
+            Err(_) => {
+                let why = format!("no place among those in flight within {:?}", self.patience);
+                Some(Answer::NotSent { why })
+            }
         }
     }
 
@@ -191,20 +197,20 @@ impl Publisher {
         }
         self.queue.close();
         while let Ok((_, reply)) = self.queue.try_recv() {
-            let _ = reply.send(Answer::NotSent { why: "the channel was closed".to_owned() });
+            let _ = reply.send(None);
         }
         // only publications that were given up can be left, and whoever waits hears "unknown"
     }
 
-    fn begin(&mut self, publication: Publication, reply: oneshot::Sender<Answer>) {
-        let not_sent = |why: &str| Answer::NotSent { why: why.to_owned() };
+    fn begin(&mut self, publication: Publication, reply: Reply) {
+        let not_sent = |why: &str| Some(Some(Answer::NotSent { why: why.to_owned() }));
         let refused = if self.connection.blocked() {
-            Some(not_sent("the broker takes nothing now (alarm)"))
+            not_sent("the broker takes nothing now (alarm)")
         } else if !self.channel.status().connected() {
             self.ended = self.open == 0;
-            Some(not_sent("the channel was closed"))
+            Some(None)
         } else if self.ids.contains(&publication.id) {
-            Some(not_sent("the broker has not yet spoken about an earlier attempt"))
+            not_sent("the broker has not yet spoken about an earlier attempt")
         } else {
             None
         };
@@ -291,7 +297,7 @@ impl Publisher {
                 None => Answer::Unknown { why: format!("{}: the broker could not take care of it", flight.target) },
             };
             if let Some(reply) = flight.reply.take() {
-                let _ = reply.send(answer);
+                let _ = reply.send(Some(answer));
             }
             self.flights.remove(&number);
         }
@@ -319,7 +325,7 @@ impl Publisher {
             None => self.given_up -= 1,
             Some(reply) => {
                 let answer = if is_to_blame { Answer::Refused { why } } else { Answer::Unknown { why } };
-                let _ = reply.send(answer);
+                let _ = reply.send(Some(answer));
             }
         }
         self.ended |= self.open == 0;
@@ -339,7 +345,7 @@ impl Publisher {
             let Some(flight) = self.flights.get_mut(&number) else { continue };
             let Some(reply) = flight.reply.take() else { continue };
             let why = format!("{}: no confirmation within {} ms", flight.target, self.patience.as_millis());
-            let _ = reply.send(Answer::Unknown { why });
+            let _ = reply.send(Some(Answer::Unknown { why }));
             self.given_up += usize::from(flight.taken.is_none());
         }
         self.ended |= self.given_up >= self.window;

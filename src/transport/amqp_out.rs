@@ -144,12 +144,18 @@ impl AmqpSink {
             Ok(publication) => publication,
             Err(why) => return Answer::Refused { why },
         };
-        let live = match self.live().await {
-            Ok(live) => live,
-            Err(Fault::Target(why)) => return Answer::Refused { why },
-            Err(Fault::Down(why)) => return Answer::NotSent { why },
-        };
-        live.line.publish(publication).await
+        // a channel may be closed while a message is on its way to it; that one goes over the next
+        for _ in 0..3 {
+            let live = match self.live().await {
+                Ok(live) => live,
+                Err(Fault::Target(why)) => return Answer::Refused { why },
+                Err(Fault::Down(why)) => return Answer::NotSent { why },
+            };
+            if let Some(answer) = live.line.publish(publication.clone()).await {
+                return answer;
+            }
+        }
+        Answer::NotSent { why: "the channel was closed".to_owned() }
     }
 }
 

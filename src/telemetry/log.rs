@@ -19,8 +19,8 @@ pub enum LogError {
 /// # Errors
 /// When `log.level` cannot be read.
 pub fn start(log: &Log) -> Result<(), LogError> {
-    // the client of brokers logs returned messages with their payload
-    let filter = EnvFilter::try_new(&log.level)?.add_directive("lapin::returned_messages=off".parse()?);
+    // the client of brokers warns of returned messages with their payload
+    let filter = EnvFilter::try_new(&log.level)?.add_directive("lapin=error".parse()?);
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match log.format {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),

@@ -16,7 +16,7 @@ test: nextest ## install and start what the tests need (RabbitMQ, PostgreSQL), t
 	tests/support/services.sh run cargo nextest run --no-fail-fast $(NEXTEST)
 
 unit: nextest ## the tests that need no service
-	cargo nextest run --lib --test architecture
+	cargo nextest run --lib --test architecture -E 'not test(postgres::tests)'
 
 faults: nextest ## every fault of the evidence page under load, one checker; writes docs/evidence.md (FAULT_ROUNDS, FAULT_SEED)
 	cargo build --tests --bins

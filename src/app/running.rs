@@ -15,7 +15,7 @@ use crate::{
     catalog::Catalog,
     config::Settings,
     pipeline::{Delivering, Hub, JournalIntake, RetrySchedule, Transforming},
-    store::{Release, SqliteStore, Store},
+    store::{Release, Store},
     telemetry::{Metrics, metric},
     transport::{AmqpSource, FileSource, HttpInConfig, Source, router, serve},
 };
@@ -69,7 +69,7 @@ impl Running {
         let ingest = listen("messages", settings.ingest.listen).await?;
         let operations = listen("operations", settings.operations.listen).await?;
         let hub_id = ids.next(crate::base::IdKind::Trace);
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings.hub.data, &hub_id).await?);
+        let store = wiring::open(&settings, &hub_id, &wiring::node_name(&settings)).await?;
         let (catalog, catalog_seen) = watch::channel(Arc::new(catalog));
         let (sinks, sinks_seen) = watch::channel(Arc::new(sinks));
         let limits = settings.limits.limits();

@@ -7,7 +7,10 @@ use crate::{
     base::{Clock, Problem, Problems, Severity},
     catalog::{Catalog, Library, SinkConfig},
     config::Settings,
-    store::{Reader, SqliteReader, SqliteStore, Store, StoreError},
+    store::{
+        COMPRESS_ABOVE, PostgresConfig, PostgresReader, PostgresStore, Reader, SqliteReader, SqliteStore, Store,
+        StoreError,
+    },
     transport::{AmqpSink, AmqpSource, FileSink, FileSource, HttpInConfig, HttpSink, Sink},
 };
 
@@ -79,17 +82,49 @@ pub fn prepare_catalog(settings: &Settings) -> (Catalog, Problems) {
 /// # Errors
 /// When there is no journal yet, or it cannot be read.
 pub async fn open_reader(settings: &Settings) -> Result<Arc<dyn Reader>, StoreError> {
-    Ok(Arc::new(SqliteReader::open(Path::new(&settings.hub.data)).await?))
+    Ok(if settings.store.is_postgres() {
+        Arc::new(PostgresReader::open(&postgres(settings, "command")).await?)
+    } else {
+        Arc::new(SqliteReader::open(Path::new(&settings.hub.data)).await?)
+    })
 }
 
-/// Opens the journal for acts of an operator, as the only process on it.
+/// Opens the journal for acts of an operator: in SQLite as the only process on it, in PostgreSQL as one more node.
 ///
 /// # Errors
-/// When there is none, or a hub is running on it.
+/// When there is none, or a hub is running on one in SQLite.
 pub async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
     // Opening for writing would make a new journal; an operator wants the one there is.
     open_reader(settings).await?.close().await;
-    Ok(Arc::new(SqliteStore::open(&settings.hub.data, "").await?))
+    open(settings, "", &format!("command {}", std::process::id())).await
+}
+
+/// Opens the journal to work on it. `hub_id` names a new one.
+pub(super) async fn open(settings: &Settings, hub_id: &str, node: &str) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(if settings.store.is_postgres() {
+        Arc::new(PostgresStore::open(&postgres(settings, node), hub_id).await?)
+    } else {
+        Arc::new(SqliteStore::open(&settings.hub.data, hub_id).await?)
+    })
+}
+
+/// What the hub of these settings is called among the nodes of its store.
+pub(super) fn node_name(settings: &Settings) -> String {
+    if !settings.store.node.is_empty() {
+        return settings.store.node.clone();
+    }
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}:{}", host.trim(), settings.ingest.listen.port())
+}
+
+fn postgres(settings: &Settings, node: &str) -> PostgresConfig {
+    let store = &settings.store;
+    PostgresConfig {
+        url: store.url.clone(),
+        schema: store.schema.clone(),
+        node: node.to_owned(),
+        compress_above: COMPRESS_ABOVE,
+    }
 }
 
 /// The ways out of every system that has one.

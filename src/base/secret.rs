@@ -5,7 +5,7 @@ use std::fmt;
 use zeroize::Zeroize as _;
 
 /// A text that is never shown, logged or serialized, and is wiped when dropped.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::base::{Language, Limits, parse_duration, parse_size};
+use crate::base::{Language, Limits, Secret, parse_duration, parse_size};
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -12,6 +12,8 @@ use crate::base::{Language, Limits, parse_duration, parse_size};
 pub struct Settings {
     /// `[hub]`
     pub hub: Hub,
+    /// `[store]`
+    pub store: Store,
     /// `[ingest]`
     pub ingest: Ingest,
     /// `[operations]`
@@ -37,6 +39,27 @@ pub struct Hub {
     /// The language of messages to people.
     #[serde(deserialize_with = "language")]
     pub language: Language,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// Address of a PostgreSQL database; empty for SQLite in the data folder.
+    #[serde(deserialize_with = "secret")]
+    pub url: Secret,
+    /// The schema inside that database.
+    pub schema: String,
+    /// This process among the others on the store; empty for host and port.
+    pub node: String,
+}
+
+impl Store {
+    /// Whether the journal is in PostgreSQL.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        !self.url.expose().is_empty()
+    }
 }
 
 /// `[ingest]`
@@ -155,6 +178,10 @@ fn language<'de, D: Deserializer<'de>>(from: D) -> Result<Language, D::Error> {
         "zh" => Ok(Language::Chinese),
         _ => Err(D::Error::custom("expected \"en\" or \"zh\"")),
     }
+}
+
+fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
+    String::deserialize(from).map(Secret::new)
 }
 
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {

@@ -166,6 +166,11 @@ impl Delivering {
             traceparent: leased.message.attributes.get("traceparent").cloned(),
             document_type: output.document_type.clone(),
         };
+        if !hub.store.is_sure() {
+            // This process stood still for so long that another may have taken the delivery over.
+            let now = hub.clock.now();
+            return hub.store.hold(&leased.id, Hold::Later { due_at: now, reason: None }, now).await;
+        }
         let (started_at, began) = (hub.clock.now(), hub.clock.monotonic());
         let answer = sink.send(&outgoing).await;
         let took = hub.clock.monotonic().saturating_sub(began);

@@ -138,6 +138,11 @@ pub trait Backend: Reader {
     /// Takes back what was handed out to a caller who never got it.
     fn take_back(&self, messages: &[i64], deliveries: &[i64]);
 
+    /// See [`Store::is_sure`].
+    fn is_sure(&self) -> bool {
+        true
+    }
+
     /// See [`Store::next_due`].
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 
@@ -282,6 +287,10 @@ impl<B: Backend> Store for B {
 
     async fn resume(&self, destination: Option<&str>, kind: PauseKind) -> Result<u64, StoreError> {
         changed(self, Command::Resume { destination: destination.map(str::to_owned), kind }).await
+    }
+
+    fn is_sure(&self) -> bool {
+        Backend::is_sure(self)
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {

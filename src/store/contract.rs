@@ -113,7 +113,7 @@ pub fn message(name: &str) -> NewMessage {
     }
 }
 
-fn delivery(name: &str, lane: &str) -> NewDelivery {
+pub fn delivery(name: &str, lane: &str) -> NewDelivery {
     NewDelivery {
         id: format!("dlv_{name}"),
         route: "orders".into(),
@@ -126,7 +126,7 @@ fn delivery(name: &str, lane: &str) -> NewDelivery {
     }
 }
 
-fn plan_of(deliveries: Vec<NewDelivery>) -> Plan {
+pub fn plan_of(deliveries: Vec<NewDelivery>) -> Plan {
     Plan {
         business_key: None,
         site: None,
@@ -140,7 +140,7 @@ fn reason(cause: &str) -> Reason {
     Reason { cause: cause.into(), code: "XD-X001".into(), text: format!("because of {cause}"), ..Reason::default() }
 }
 
-fn attempt(id: &str, outcome: AttemptOutcome) -> NewAttempt {
+pub fn attempt(id: &str, outcome: AttemptOutcome) -> NewAttempt {
     NewAttempt {
         id: format!("att_{id}"),
         started_at: NOW,
@@ -153,7 +153,7 @@ fn attempt(id: &str, outcome: AttemptOutcome) -> NewAttempt {
     }
 }
 
-fn output(text: &'static str) -> Output {
+pub fn output(text: &'static str) -> Output {
     Output {
         bytes: Bytes::from_static(text.as_bytes()),
         content_type: "application/xml".into(),
@@ -172,12 +172,12 @@ fn customer(id: &str) -> XrefKey {
     }
 }
 
-async fn accepted(store: &dyn Store, name: &str) -> String {
+pub async fn accepted(store: &dyn Store, name: &str) -> String {
     store.accept(message(name)).await.expect("accepted").id
 }
 
 /// Accepts a message and plans one delivery for it, of the same name.
-async fn planned(store: &dyn Store, name: &str, lane: &str) {
+pub async fn planned(store: &dyn Store, name: &str, lane: &str) {
     let id = accepted(store, name).await;
     store.plan(&id, plan_of(vec![delivery(name, lane)]), NOW).await.expect("planned");
 }
@@ -197,7 +197,7 @@ async fn record(store: &dyn Store, name: &str, outcome: AttemptOutcome, next: Ne
     store.record(&format!("dlv_{name}"), attempt, next).await.expect("recorded").released
 }
 
-async fn state(store: &dyn Store, name: &str) -> DeliveryState {
+pub async fn state(store: &dyn Store, name: &str) -> DeliveryState {
     let view = store.message(&format!("dlv_{name}")).await.expect("read").expect("there");
     view.deliveries.iter().find(|one| one.id == format!("dlv_{name}")).expect("there").state
 }

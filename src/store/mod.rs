@@ -5,8 +5,9 @@
 //! at any instant. It never parses a payload, never talks to a partner, never reads the clock (moments are parameters)
 //! and never repairs a damaged database on its own. Libraries for databases are named in this module only.
 //!
-//! [`Store`] is the door; [`SqliteStore`] stands behind it. To add a backend: implement the trait in a folder of its
-//! own, and expand the behavioural suite in `contract.rs` for it.
+//! [`Store`] is the door, [`Reader`] the window beside it; [`SqliteStore`] (one process) and [`PostgresStore`] (many
+//! nodes) stand behind it. To add a backend: a folder of its own with a `command::Backend`, and the behavioural suite of
+//! `contract.rs` expanded for it.
 
 mod code;
 mod codec;
@@ -19,6 +20,8 @@ mod health;
 mod mapping;
 mod message;
 mod pause;
+mod postgres;
+mod rows;
 mod shared;
 mod sqlite;
 mod xref;
@@ -41,6 +44,7 @@ pub use message::{
     MessageView, NewMessage, Page, PartView, Reason, Standing, Transport, TypeCount, Verified, Work,
 };
 pub use pause::{Pause, PauseKind};
+pub use postgres::{PostgresConfig, PostgresReader, PostgresStore};
 pub use sqlite::{SqliteConfig, SqliteReader, SqliteStore};
 pub use xref::{NewXref, WaitKey, XrefKey};
 
@@ -178,6 +182,10 @@ pub trait Store: Reader {
     /// Gives up a delivery, or a parked message, by a person's decision; `by` names the person.
     /// Conflict: already in a final state, or being sent at this moment.
     async fn skip(&self, id: &str, by: &str, why: &str, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Whether what was handed out to this process is surely still its own. False after a standstill so long that another
+    /// node may have taken it over: then nothing is to be sent, and what is recorded finds no lease.
+    fn is_sure(&self) -> bool;
 
     /// The earliest moment after `now` at which a delivery becomes due; for timers. Deliveries due already are not
     /// considered: lease them.

@@ -8,6 +8,8 @@
 
 mod broker;
 mod check;
+mod combination;
+mod corrupt;
 mod disk;
 mod full;
 mod hold;
@@ -18,15 +20,18 @@ mod load;
 mod node;
 mod note;
 mod partner;
+mod poison;
 mod power;
 mod proxy;
 mod queue;
 mod report;
 mod row;
 mod sink;
+mod size;
 mod stage;
 #[path = "../suite/support/mod.rs"]
 mod support;
+mod teeth;
 
 /// A variable of the environment.
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]

@@ -22,9 +22,17 @@ const ROWS: &[&str] = &[
     "F12",
     "F13",
     "F13 refusals",
+    "F16",
     "F16 broker",
+    "F17 hot key",
+    "F17 keys",
+    "F17 sizes",
+    "F18",
     "F19",
+    "F20 payload",
+    "F20 file",
     "F21",
+    "F22",
 ];
 
 const PAGE: &str = "docs/evidence.md";

@@ -62,4 +62,8 @@ impl Environment for SystemEnvironment {
         }
         std::fs::read_to_string(path)
     }
+
+    fn text_file(&self, path: &Path) -> std::io::Result<String> {
+        std::fs::read_to_string(path)
+    }
 }

@@ -17,7 +17,7 @@ use crate::{
     pipeline::{Delivering, Hub, JournalIntake, RetrySchedule, Transforming},
     store::{Release, Store},
     telemetry::{Metrics, metric},
-    transport::{AmqpSource, FileSource, HttpInConfig, Source, router, serve},
+    transport::{AmqpSource, FileSource, HttpInConfig, Source, router, serve_tls, server_config},
 };
 
 /// How long stopping may take before what is left is cut off; what is cut off is done again after the next start.
@@ -51,6 +51,7 @@ pub struct Running {
     sources: CancellationToken,
     source_tasks: TaskTracker,
     destinations: BTreeSet<String>,
+    tls: Option<watch::Sender<Arc<rustls::ServerConfig>>>,
 }
 
 impl Running {
@@ -65,7 +66,9 @@ impl Running {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let ids = Ids::new(clock.clone(), random.clone());
-        let sinks = wiring::sinks(&catalog, &clock)?;
+        let sinks = wiring::sinks(&catalog, &settings, &clock)?;
+        let tls = wiring::tls_in(&settings).map(|files| server_config(&files)).transpose();
+        let tls = tls.map_err(|problem| StartError::Sink(Box::new(problem)))?.map(watch::Sender::new);
         let ingest = listen("messages", settings.ingest.listen).await?;
         let operations = listen("operations", settings.operations.listen).await?;
         let hub_id = ids.next(crate::base::IdKind::Trace);
@@ -90,6 +93,7 @@ impl Running {
             sources: CancellationToken::new(),
             source_tasks: TaskTracker::new(),
             destinations: BTreeSet::new(),
+            tls,
             settings,
         };
         running.release_held().await?;
@@ -103,9 +107,11 @@ impl Running {
         }
         running.start_sources();
         let http = wiring::http_in(&running.settings);
-        running.serve(ingest, router(intake, &http), http.clone());
+        let clock = running.hub.clock.clone();
+        let tls = running.tls.as_ref().map(watch::Sender::subscribe);
+        running.serve(ingest, router(intake, &http, clock), http.clone(), tls);
         let operations_router = api::router(api::Operations { store, metrics, catalog: running.hub.catalog.clone() });
-        running.serve(operations, operations_router, HttpInConfig { max_body_bytes: 64 << 10, ..http });
+        running.serve(operations, operations_router, HttpInConfig { max_body_bytes: 64 << 10, ..http }, None);
         tracing::info!(ingest = %running.ingest, operations = %running.operations, "{} listens", running.settings.hub.name);
         Ok(running)
     }
@@ -118,7 +124,13 @@ impl Running {
             problems.0.iter().for_each(|problem| tracing::error!("reload: {problem}"));
             return;
         }
-        match wiring::sinks(&catalog, &self.hub.clock) {
+        if let (Some(seen), Some(files)) = (&self.tls, wiring::tls_in(&self.settings)) {
+            match server_config(&files) {
+                Ok(config) => drop(seen.send_replace(config)),
+                Err(problem) => tracing::error!("reload: {problem}; the old certificate stays in use"),
+            }
+        }
+        match wiring::sinks(&catalog, &self.settings, &self.hub.clock) {
             Ok(sinks) => self.sinks.send_replace(Arc::new(sinks)),
             Err(error) => {
                 tracing::error!("reload: {error}; the old content stays in force");
@@ -244,10 +256,16 @@ impl Running {
         }
     }
 
-    fn serve(&self, listener: TcpListener, router: axum::Router, config: HttpInConfig) {
+    fn serve(
+        &self,
+        listener: TcpListener,
+        router: axum::Router,
+        config: HttpInConfig,
+        tls: Option<watch::Receiver<Arc<rustls::ServerConfig>>>,
+    ) {
         let token = self.listening.clone();
         self.tasks.spawn(async move {
-            if let Err(error) = serve(listener, router, &config, token).await {
+            if let Err(error) = serve_tls(listener, router, &config, tls, token).await {
                 tracing::error!("a listener ended: {error}");
             }
         });

@@ -4,14 +4,17 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{SystemClock, SystemEnvironment};
 use crate::{
-    base::{Clock, Problem, Problems, Severity},
-    catalog::{Catalog, Library, SinkConfig},
-    config::Settings,
+    base::{Clock, Problem, Problems, Secret, Severity},
+    catalog::{Catalog, Environment as _, Library, SinkConfig, resolve},
+    config::{Settings, TlsClient},
     store::{
         COMPRESS_ABOVE, PostgresConfig, PostgresReader, PostgresStore, Reader, SqliteReader, SqliteStore, Store,
         StoreError,
     },
-    transport::{AmqpSink, AmqpSource, FileSink, FileSource, HttpInConfig, HttpSink, Sink},
+    transport::{
+        AmqpSink, AmqpSource, ClientCertificates, Egress, EgressConfig, FileSink, FileSource, HttpInConfig, HttpSink,
+        Sink, TlsInConfig,
+    },
 };
 
 /// The hub cannot start.
@@ -46,11 +49,15 @@ pub enum StartError {
 pub fn load_catalog(settings: &Settings) -> (Catalog, Problems) {
     let library = Library::over(&settings.hub.content);
     let (catalog, mut problems) = Catalog::load(&library, &SystemEnvironment);
+    let egress = egress(settings).unwrap_or_else(|problem| {
+        problems.push(*problem);
+        Arc::default()
+    });
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     for system in catalog.systems() {
         let sources = &system.sources;
         let built = [
-            system.sink.as_ref().and_then(|config| sink(config, &clock).err()),
+            system.sink.as_ref().and_then(|config| sink(config, &egress, &clock).err()),
             sources.amqp.as_ref().and_then(|config| AmqpSource::new(config).err()),
             sources.file.as_ref().and_then(|config| FileSource::new(config).err()),
         ];
@@ -128,22 +135,67 @@ fn postgres(settings: &Settings, node: &str) -> PostgresConfig {
 }
 
 /// The ways out of every system that has one.
-pub(super) fn sinks(catalog: &Catalog, clock: &Arc<dyn Clock>) -> Result<BTreeMap<String, Arc<dyn Sink>>, StartError> {
+pub(super) fn sinks(
+    catalog: &Catalog,
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+) -> Result<BTreeMap<String, Arc<dyn Sink>>, StartError> {
+    let egress = egress(settings).map_err(StartError::Sink)?;
     let mut sinks = BTreeMap::new();
     for system in catalog.systems() {
         if let Some(config) = &system.sink {
-            let sink = sink(config, clock).map_err(|problem| StartError::Sink(Box::new(problem)))?;
+            let sink = sink(config, &egress, clock).map_err(|problem| StartError::Sink(Box::new(problem)))?;
             sinks.insert(system.id.clone(), sink);
         }
     }
     Ok(sinks)
 }
 
-fn sink(config: &SinkConfig, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Sink>, Problem> {
+fn sink(config: &SinkConfig, egress: &Arc<Egress>, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Sink>, Problem> {
     Ok(match config {
-        SinkConfig::Http(config) => Arc::new(HttpSink::new(config, clock.clone())?),
+        SinkConfig::Http(config) => Arc::new(HttpSink::new(config, egress, clock.clone())?),
         SinkConfig::Amqp(config) => Arc::new(AmqpSink::new(config, clock.clone())?),
         SinkConfig::File(config) => Arc::new(FileSink::new(config)?),
+    })
+}
+
+/// Where the hub may connect to.
+fn egress(settings: &Settings) -> Result<Arc<Egress>, Box<Problem>> {
+    let egress = &settings.egress;
+    let from_environment = |name: &str| {
+        let lower = name.to_ascii_lowercase();
+        let found = SystemEnvironment.variable(name).or_else(|| SystemEnvironment.variable(&lower));
+        found.filter(|_| egress.proxy_from_environment).unwrap_or_default()
+    };
+    let proxy = |set: &str, name: &str| {
+        if set.is_empty() { Ok(Secret::new(from_environment(name))) } else { resolve(set, &SystemEnvironment) }
+    };
+    let mut no_proxy = egress.no_proxy.clone();
+    if no_proxy.is_empty() {
+        no_proxy.extend(from_environment("NO_PROXY").split(',').map(|host| host.trim().to_owned()));
+    }
+    let config = EgressConfig {
+        allow: egress.allow.clone(),
+        http_proxy: proxy(&egress.http_proxy, "HTTP_PROXY")?,
+        https_proxy: proxy(&egress.https_proxy, "HTTPS_PROXY")?,
+        no_proxy,
+        operations: Some(settings.operations.listen),
+    };
+    Ok(Arc::new(Egress::new(&config)?))
+}
+
+/// The listener's certificate files; `None` for plain HTTP.
+pub(super) fn tls_in(settings: &Settings) -> Option<TlsInConfig> {
+    let ingest = &settings.ingest;
+    (!ingest.tls_certificate.as_os_str().is_empty()).then(|| TlsInConfig {
+        certificate: ingest.tls_certificate.clone(),
+        key: ingest.tls_key.clone(),
+        client_ca: ingest.tls_client_ca.clone(),
+        client: match ingest.tls_client {
+            TlsClient::Off => ClientCertificates::Off,
+            TlsClient::Optional => ClientCertificates::Optional,
+            TlsClient::Required => ClientCertificates::Required,
+        },
     })
 }
 

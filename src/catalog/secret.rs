@@ -14,6 +14,11 @@ pub trait Environment {
     /// # Errors
     /// When it is missing, cannot be read, or others than its owner may read it.
     fn secret_file(&self, path: &Path) -> std::io::Result<String>;
+    /// The text of a file that is no secret.
+    ///
+    /// # Errors
+    /// When it is missing or cannot be read.
+    fn text_file(&self, path: &Path) -> std::io::Result<String>;
 }
 
 /// Fills the one `${env:NAME}` or `${file:/path}` that a text holds. A text without one is taken as it is.
@@ -61,6 +66,10 @@ pub(super) mod tests {
 
         fn secret_file(&self, path: &Path) -> std::io::Result<String> {
             if path == Path::new("/k") { Ok("k2\n".to_owned()) } else { Err(std::io::ErrorKind::NotFound.into()) }
+        }
+
+        fn text_file(&self, path: &Path) -> std::io::Result<String> {
+            self.secret_file(path)
         }
     }
 

@@ -7,10 +7,10 @@ use super::{
     secret::{Environment, resolve},
 };
 use crate::{
-    base::{Language, Place, Problem, Problems, Secret, Sha256},
+    base::{Language, Place, Problem, Problems, Secret},
     content::{Fields, Yaml},
     format::{ArrayPath, Charset, Convention, Doctype, Duplicates, Layout, Records, Syntax, Unmappable},
-    transport::{AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAuth, HttpOutConfig, SplitConfig},
+    transport::{AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAccess, HttpOutConfig, SplitConfig},
 };
 
 /// One application instance that takes part.
@@ -95,8 +95,8 @@ pub struct ReadingConfig {
 /// The ways in.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// Digests of the API keys that may send for this system over HTTP; `None` when it takes nothing over HTTP.
-    pub http_keys: Option<Vec<Sha256>>,
+    /// Who may send for this system over HTTP; `None` when it takes nothing over HTTP.
+    pub http: Option<HttpAccess>,
     /// A queue.
     pub amqp: Option<AmqpInConfig>,
     /// A folder.
@@ -107,7 +107,7 @@ impl Sources {
     /// Whether there is any way in.
     #[must_use]
     pub fn any(&self) -> bool {
-        self.http_keys.is_some() || self.amqp.is_some() || self.file.is_some()
+        self.http.is_some() || self.amqp.is_some() || self.file.is_some()
     }
 }
 
@@ -115,7 +115,7 @@ impl Sources {
 #[derive(Clone, Debug)]
 pub enum SinkConfig {
     /// Posted to an address.
-    Http(HttpOutConfig),
+    Http(Box<HttpOutConfig>),
     /// Published to a broker.
     Amqp(Box<AmqpOutConfig>),
     /// Written to a folder.
@@ -200,33 +200,7 @@ impl Reader<'_> {
     fn sources(&self, ways: Fields<'_>, system: &str, charset: Option<Charset>) -> Sources {
         let mut sources = Sources::default();
         if let Some(http) = ways.block("http") {
-            let mut keys = Vec::new();
-            for value in http.list("key") {
-                let secret = self.secret(value.text().unwrap_or_default(), value, http.file());
-                if secret.expose().len() >= MIN_KEY_LENGTH {
-                    keys.push(Sha256::of(secret.expose().as_bytes()));
-                } else {
-                    let text = format!("an API key has at least {MIN_KEY_LENGTH} characters");
-                    let hint = "make one with `openssl rand -base64 32`";
-                    http.report(Problem::new(code::SECRET, text).at(value.place(http.file())).hint(hint));
-                }
-            }
-            for value in http.list("key-sha256") {
-                match value.text().and_then(Sha256::from_hex) {
-                    Some(digest) => keys.push(digest),
-                    None => http.report(
-                        Problem::new(code::SECRET, "`key-sha256` is 64 hexadecimal digits")
-                            .at(value.place(http.file()))
-                            .hint("printf %s KEY | sha256sum"),
-                    ),
-                }
-            }
-            if keys.is_empty() {
-                let hint = "add `key: ${env:NAME}`, `key: ${file:/path}` or `key-sha256: …`";
-                let text = format!("system `{system}` takes messages over HTTP but has no API key");
-                http.report(Problem::new(code::SECRET, text).at(http.node().place(http.file())).hint(hint));
-            }
-            sources.http_keys = Some(keys);
+            sources.http = Some(self.http_in(&http, system));
             http.finish();
         }
         sources.amqp = ways.block("amqp").map(|amqp| amqp::source(self, amqp, system));
@@ -262,35 +236,8 @@ impl Reader<'_> {
         let mut sinks = Vec::new();
         let mut encoding = Encoding::default();
         if let Some(http) = ways.block("http") {
-            let standard = HttpOutConfig::default();
-            let millis = |key| http.duration(key).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-            let mut headers = BTreeMap::new();
-            for (name, value) in http.entries("headers") {
-                let text = self.secret(value.text().unwrap_or_default(), value, http.file());
-                headers.insert(name.text.clone(), text.expose().to_owned());
-            }
-            let auth = http.block("auth").and_then(|auth| {
-                let bearer = auth
-                    .get("bearer")
-                    .map(|value| HttpAuth::Bearer(self.secret(value.text().unwrap_or_default(), value, auth.file())));
-                let basic = auth.block("basic").map(|basic| {
-                    let user = basic.required_text("user").unwrap_or_default().to_owned();
-                    let password = self.required_secret(&basic, "password");
-                    basic.finish();
-                    HttpAuth::Basic { user, password }
-                });
-                auth.finish();
-                bearer.or(basic)
-            });
             encoding.content_type = http.text("content-type").map(ToOwned::to_owned);
-            sinks.push(SinkConfig::Http(HttpOutConfig {
-                url: self.required_secret(&http, "url").expose().to_owned(),
-                connect_timeout_ms: millis("connect-timeout").unwrap_or(standard.connect_timeout_ms),
-                timeout_ms: millis("timeout").unwrap_or(standard.timeout_ms),
-                headers,
-                response_limit: http.size("response-limit").unwrap_or(standard.response_limit),
-                auth,
-            }));
+            sinks.push(SinkConfig::Http(Box::new(self.http_out(&http))));
             http.finish();
         }
         sinks.extend(ways.block("amqp").map(|amqp| SinkConfig::Amqp(Box::new(amqp::sink(self, amqp)))));
@@ -411,9 +358,6 @@ fn reading(block: Fields<'_>) -> ReadingConfig {
         convention: convention.unwrap_or_default(),
     }
 }
-
-/// Short keys can be guessed.
-const MIN_KEY_LENGTH: usize = 16;
 
 impl Default for Encoding {
     fn default() -> Self {

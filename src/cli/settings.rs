@@ -48,6 +48,12 @@ impl Common {
         if let Some(folder) = folder {
             settings.hub.data = plain(&folder.join(&settings.hub.data));
             settings.hub.content = plain(&folder.join(&settings.hub.content));
+            let ingest = &mut settings.ingest;
+            for file in [&mut ingest.tls_certificate, &mut ingest.tls_key, &mut ingest.tls_client_ca] {
+                if !file.as_os_str().is_empty() {
+                    *file = plain(&folder.join(&*file));
+                }
+            }
         }
         Ok(settings)
     }

@@ -11,4 +11,4 @@ mod settings;
 
 pub use code::CODES;
 pub use layer::{Layers, REFERENCE, load};
-pub use settings::{Delivery, DocumentLimits, Hub, Ingest, Log, LogFormat, Operations, Settings};
+pub use settings::{Delivery, DocumentLimits, Egress, Hub, Ingest, Log, LogFormat, Operations, Settings, TlsClient};

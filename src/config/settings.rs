@@ -18,6 +18,8 @@ pub struct Settings {
     pub ingest: Ingest,
     /// `[operations]`
     pub operations: Operations,
+    /// `[egress]`
+    pub egress: Egress,
     /// `[delivery]`
     pub delivery: Delivery,
     /// `[limits]`
@@ -92,6 +94,42 @@ pub struct Ingest {
     pub max_connections: usize,
     /// Connections from one address.
     pub max_connections_per_ip: usize,
+    /// The certificate's file; empty for plain HTTP.
+    pub tls_certificate: PathBuf,
+    /// The key's file.
+    pub tls_key: PathBuf,
+    /// The file with the roots of senders' certificates.
+    pub tls_client_ca: PathBuf,
+    /// Whether senders are asked for certificates.
+    pub tls_client: TlsClient,
+}
+
+/// Whether senders are asked for certificates.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsClient {
+    /// They are not.
+    Off,
+    /// They may show one.
+    Optional,
+    /// They must.
+    Required,
+}
+
+/// `[egress]`
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Egress {
+    /// What may be connected to besides public addresses.
+    pub allow: Vec<String>,
+    /// The proxy for `http` destinations.
+    pub http_proxy: String,
+    /// The proxy for `https` destinations.
+    pub https_proxy: String,
+    /// What is reached without a proxy.
+    pub no_proxy: Vec<String>,
+    /// Whether the environment's proxy variables count where no proxy is set.
+    pub proxy_from_environment: bool,
 }
 
 /// `[operations]`

@@ -1,6 +1,9 @@
 //! Takes arrivals: identity, key, durability; only then the sender is told so.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use metrics::{counter, histogram};
@@ -12,7 +15,7 @@ use crate::{
     catalog::System,
     store::{AcceptOutcome, NewMessage, Reason, StoreError, Transport},
     telemetry::metric,
-    transport::{AMQP, Access, Arrival, FILE, Intake, Readiness, Refusal, Verdict},
+    transport::{AMQP, Access, Arrival, FILE, Intake, Readiness, Refusal, Signature, Verdict},
 };
 
 /// How long a sender should wait when nothing can be accepted.
@@ -183,13 +186,23 @@ impl Intake for JournalIntake {
 
     fn authorize(&self, system: &str, key: Option<&Secret>) -> Access {
         let catalog = self.hub.catalog();
-        let Some(keys) = catalog.system(system).and_then(|system| system.sources.http_keys.as_ref()) else {
+        let Some(access) = catalog.system(system).and_then(|system| system.sources.http.as_ref()) else {
             return Access::UnknownSystem;
         };
         let Some(key) = key else { return Access::Denied };
         let given = Sha256::of(key.expose().as_bytes());
-        let known = keys.iter().fold(false, |known, digest| known | digest.matches(&given));
+        let known = access.keys.iter().fold(false, |known, digest| known | digest.matches(&given));
         if known { Access::Granted } else { Access::Denied }
+    }
+
+    fn admits_certificate(&self, system: &str, names: &[String]) -> bool {
+        let catalog = self.hub.catalog();
+        let access = catalog.system(system).and_then(|system| system.sources.http.as_ref());
+        access.is_some_and(|access| access.certificates.iter().any(|known| names.contains(known)))
+    }
+
+    fn signature(&self, system: &str) -> Option<Arc<Signature>> {
+        self.hub.catalog().system(system)?.sources.http.as_ref()?.signature.clone()
     }
 
     fn readiness(&self) -> Readiness {

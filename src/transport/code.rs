@@ -39,6 +39,12 @@ codes! {
     FILE_TOO_LARGE = "XD-T013", "The file is too large", "文件过大";
     /// A batch file without a record where the settings say.
     NO_RECORDS = "XD-T014", "No record in the batch file", "批量文件中没有记录";
+    /// A destination's address is of a kind that the hub may not connect to.
+    DESTINATION_REFUSED = "XD-T015", "The destination's address is not allowed", "目标地址不被允许";
+    /// A certificate or key of the listener cannot be used.
+    TLS_FILE = "XD-T016", "A certificate or key cannot be used", "证书或密钥无法使用";
+    /// 401 for a signature.
+    SIGNATURE_WRONG = "XD-T017", "The request's signature is missing or wrong", "请求签名缺失或错误";
     /// A queue or exchange that is missing, different from what is declared, or not ours.
     BROKER_TARGET = "XD-T020", "The queue or exchange cannot be used", "队列或交换机无法使用";
 }

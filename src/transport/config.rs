@@ -1,11 +1,12 @@
 //! The settings of sources and sinks, as plain data.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Deserializer};
 
+use super::signature::{Signature, SignatureConfig};
 use crate::{
-    base::Secret,
+    base::{Secret, Sha256},
     format::{Charset, Records},
 };
 
@@ -56,27 +57,94 @@ impl Default for HttpInConfig {
 }
 
 /// How a sink proves who it is.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug)]
 pub enum HttpAuth {
     /// `Authorization: Bearer …`.
-    Bearer(#[serde(deserialize_with = "secret")] Secret),
+    Bearer(Secret),
     /// `Authorization: Basic …` (RFC 7617).
     Basic {
         /// The user name.
         user: String,
         /// The password.
-        #[serde(deserialize_with = "secret")]
         password: Secret,
     },
+    /// An API key in a header.
+    KeyInHeader {
+        /// The header.
+        name: String,
+        /// The key.
+        key: Secret,
+    },
+    /// An API key in the query.
+    KeyInQuery {
+        /// The parameter.
+        name: String,
+        /// The key.
+        key: Secret,
+    },
+    /// An access token by client credentials.
+    OAuth2(OAuth2Config),
+}
+
+/// Where and how access tokens are fetched (RFC 6749 §4.4).
+#[derive(Clone, Debug)]
+pub struct OAuth2Config {
+    /// The token endpoint.
+    pub token_url: String,
+    /// The client's id.
+    pub client_id: String,
+    /// The client's secret.
+    pub client_secret: Secret,
+    /// The scopes asked for, separated by blanks; empty for the server's own.
+    pub scope: String,
+    /// The audience asked for; empty for none.
+    pub audience: String,
+    /// Further parameters of the request.
+    pub parameters: BTreeMap<String, String>,
+    /// Whether id and secret go into the body instead of the `Authorization` header.
+    pub in_body: bool,
+    /// Time for the whole exchange.
+    pub timeout_ms: u64,
+}
+
+/// What an HTTP client trusts and shows, PEM.
+#[derive(Clone, Debug)]
+pub struct TlsOutConfig {
+    /// The roots it trusts instead of the system's; empty for the system's.
+    pub ca: String,
+    /// The certificate it shows, and those between it and its root; empty for none.
+    pub certificate: String,
+    /// The certificate's key.
+    pub key: Secret,
+}
+
+impl Default for TlsOutConfig {
+    fn default() -> Self {
+        Self { ca: String::new(), certificate: String::new(), key: Secret::new("") }
+    }
+}
+
+/// The request of one document type, where it differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequestConfig {
+    /// The type, or the beginning of types with `*`.
+    pub document_type: String,
+    /// The method; empty for the usual one.
+    pub method: String,
+    /// Path and query, with `{…}` as in [`HttpOutConfig::url`]; empty for the usual ones.
+    pub path: String,
 }
 
 /// An HTTP destination.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug)]
 pub struct HttpOutConfig {
-    /// `http` or `https` address that payloads are posted to, without user or password.
+    /// `http` or `https` address that payloads are sent to, without user or password. `{business_key}`, `{delivery_id}`,
+    /// `{message_id}` and `{document_type}` in path and query are filled in.
     pub url: String,
+    /// `POST`, `PUT`, `PATCH` or `DELETE`.
+    pub method: String,
+    /// Document types with requests of their own; the first that fits.
+    pub requests: Vec<HttpRequestConfig>,
     /// Time for name look-up, connection and TLS handshake.
     pub connect_timeout_ms: u64,
     /// Time for the whole exchange, reply included.
@@ -87,19 +155,38 @@ pub struct HttpOutConfig {
     pub response_limit: usize,
     /// How to prove who we are.
     pub auth: Option<HttpAuth>,
+    /// What to trust and to show.
+    pub tls: TlsOutConfig,
+    /// How requests are signed.
+    pub signature: Option<SignatureConfig>,
 }
 
 impl Default for HttpOutConfig {
     fn default() -> Self {
         Self {
             url: String::new(),
+            method: "POST".to_owned(),
+            requests: Vec::new(),
             connect_timeout_ms: 5_000,
             timeout_ms: 30_000,
             headers: BTreeMap::new(),
             response_limit: BYTES,
             auth: None,
+            tls: TlsOutConfig::default(),
+            signature: None,
         }
     }
+}
+
+/// Who may send for a system over HTTP.
+#[derive(Clone, Debug, Default)]
+pub struct HttpAccess {
+    /// Digests of its API keys.
+    pub keys: Vec<Sha256>,
+    /// How its requests may be signed instead.
+    pub signature: Option<Arc<Signature>>,
+    /// Names of which a certificate that it shows must hold one.
+    pub certificates: Vec<String>,
 }
 
 /// Queues to take messages from.

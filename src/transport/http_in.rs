@@ -16,10 +16,10 @@ use hyper::{Request, body::Body as _};
 use serde_json::json;
 
 use super::{
-    Access, Arrival, BodyError, HTTP, HttpInConfig, HttpProblem, Intake, Readiness, Verdict, code, http_problem,
-    read_body,
+    Access, Arrival, BodyError, CertificateNames, HTTP, HttpInConfig, HttpProblem, Intake, Readiness, Signature,
+    SignedRequest, Verdict, code, http_problem, http_target::encoded, read_body,
 };
-use crate::base::{Code, Problem, Secret};
+use crate::base::{Clock, Code, Problem, Secret};
 
 /// The longest key that makes a repetition recognisable.
 const KEY_BYTES: usize = 255;
@@ -39,18 +39,19 @@ const ATTRIBUTES: [(&str, &str); 9] = [
 #[derive(Clone)]
 struct Door {
     intake: Arc<dyn Intake>,
+    clock: Arc<dyn Clock>,
     max_body_bytes: usize,
 }
 
 /// The intake's HTTP surface, to be run by [`super::serve`] under the same settings.
-pub fn router(intake: Arc<dyn Intake>, config: &HttpInConfig) -> Router {
+pub fn router(intake: Arc<dyn Intake>, config: &HttpInConfig, clock: Arc<dyn Clock>) -> Router {
     Router::new()
         .route("/in/{system}", post(post_untyped))
         .route("/in/{system}/{*document_type}", post(post_typed))
         .route("/in/{system}/messages/{message_id}", get(get_status))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .with_state(Door { intake, max_body_bytes: config.max_body_bytes })
+        .with_state(Door { intake, clock, max_body_bytes: config.max_body_bytes })
 }
 
 async fn post_untyped(
@@ -102,7 +103,7 @@ async fn take(
 ) -> Result<Response, Box<HttpProblem>> {
     let headers = &head.headers;
     let refuse = |status, code, text: String| Box::new(problem(head, status, code, text));
-    admit(door, &system, head)?;
+    let signature = admit(door, &system, head)?;
     if let Readiness::Closed { retry_after, why } = door.intake.readiness() {
         return Err(Box::new(HttpProblem {
             retry_after: Some(retry_after),
@@ -127,6 +128,13 @@ async fn take(
         BodyError::TooSlow => refuse(408, code::BODY_TOO_SLOW, "the body did not arrive in time".to_owned()),
         BodyError::Cut => refuse(400, code::BODY_CUT, "the body ended before its announced end".to_owned()),
     })?;
+    if let Some(signature) = signature {
+        let id = headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let path = head.uri.path_and_query().map_or(head.uri.path(), |path| path.as_str());
+        let signed = SignedRequest { id, method: head.method.as_str(), path, body: &bytes };
+        let verified = signature.verify(headers, &signed, door.clock.now());
+        verified.map_err(|why| refuse(401, code::SIGNATURE_WRONG, why))?;
+    }
     let arrival = Arrival {
         system: system.clone(),
         document_type,
@@ -152,7 +160,7 @@ async fn take(
 }
 
 fn accepted(system: &str, message_id: &str, duplicate: bool) -> Response {
-    let status_url = format!("/in/{}/messages/{}", escaped(system), escaped(message_id));
+    let status_url = format!("/in/{}/messages/{}", encoded(system), encoded(message_id));
     let body = json!({ "message_id": message_id, "duplicate": duplicate, "status_url": status_url });
     let mut response = (StatusCode::ACCEPTED, Json(body)).into_response();
     if let Ok(location) = HeaderValue::from_str(&status_url) {
@@ -165,17 +173,6 @@ fn accepted(system: &str, message_id: &str, duplicate: bool) -> Response {
     response
 }
 
-/// A path segment, percent-encoded (RFC 3986 §2.1).
-fn escaped(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut escaped, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(char::from(byte)),
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-        escaped
-    })
-}
-
 async fn get_status(
     State(door): State<Door>,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -185,8 +182,11 @@ async fn get_status(
     let Ok(Path((system, message_id))) = path else {
         return unknown_path(head.uri, head.headers).await;
     };
-    if let Err(refused) = admit(&door, &system, &head) {
-        return refused.into_response();
+    match admit(&door, &system, &head) {
+        Ok(None) => (),
+        // no body, nothing signed
+        Ok(Some(_)) => return denied(&system, &head).into_response(),
+        Err(refused) => return refused.into_response(),
     }
     match door.intake.status(&system, &message_id).await {
         Some(status) => Json(status).into_response(),
@@ -197,20 +197,30 @@ async fn get_status(
     }
 }
 
-/// Lets in a caller whose key belongs to the system; looks at nothing but path and headers.
-fn admit(door: &Door, system: &str, head: &Parts) -> Result<(), Box<HttpProblem>> {
-    let refuse = |status, code, text: String| Err(Box::new(problem(head, status, code, text)));
-    match door.intake.authorize(system, api_key(&head.headers).as_ref()) {
-        Access::Granted => Ok(()),
+/// Lets in a caller whose key or certificate belongs to the system, or one that signed its request, to be verified with
+/// the body. Looks at nothing but path, headers and certificate.
+fn admit(door: &Door, system: &str, head: &Parts) -> Result<Option<Arc<Signature>>, Box<HttpProblem>> {
+    let key = api_key(&head.headers);
+    match door.intake.authorize(system, key.as_ref()) {
+        Access::Granted => return Ok(None),
         Access::UnknownSystem => {
-            refuse(404, code::UNKNOWN_SYSTEM, format!("no system `{system}` takes messages over HTTP here"))
+            let text = format!("no system `{system}` takes messages over HTTP here");
+            return Err(Box::new(problem(head, 404, code::UNKNOWN_SYSTEM, text)));
         }
-        Access::Denied => refuse(
-            401,
-            code::KEY_MISSING_OR_WRONG,
-            format!("send the API key of system `{system}` as `Authorization: Bearer …` or `X-Api-Key`"),
-        ),
+        Access::Denied if key.is_some() => return Err(denied(system, head)),
+        Access::Denied => (),
     }
+    let names = head.extensions.get::<CertificateNames>();
+    if names.is_some_and(|names| door.intake.admits_certificate(system, &names.0)) {
+        return Ok(None);
+    }
+    let signature = door.intake.signature(system).filter(|signature| signature.is_there(&head.headers));
+    signature.map(Some).ok_or_else(|| denied(system, head))
+}
+
+fn denied(system: &str, head: &Parts) -> Box<HttpProblem> {
+    let text = format!("send the API key of system `{system}` as `Authorization: Bearer …` or `X-Api-Key`");
+    Box::new(problem(head, 401, code::KEY_MISSING_OR_WRONG, text))
 }
 
 async fn unknown_path(uri: Uri, headers: HeaderMap) -> Response {

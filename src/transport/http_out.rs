@@ -1,24 +1,23 @@
 //! Posts payloads to a partner over HTTP and says exactly how far they came.
 
-use std::{
-    error::Error as _,
-    fmt::Write as _,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{error::Error as _, fmt::Write as _, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
 use reqwest::{
-    Client, Response, Url,
-    dns::{Addrs, Name, Resolve, Resolving},
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
-    redirect,
+    Client, Response, StatusCode,
+    header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
 };
 
-use super::{Answer, HttpAuth, HttpOutConfig, Outgoing, Sink, code};
-use crate::base::{Clock, Problem, Timestamp};
+use super::{
+    Answer, Egress, HttpAuth, HttpOutConfig, Outgoing, Sink, code,
+    http_target::Targets,
+    http_token::Tokens,
+    signature::{Signature, SignedRequest},
+    tls,
+};
+use crate::base::{Clock, Problem, Secret, Timestamp};
 
 /// Headers set from the delivery, which the settings cannot replace.
 const OURS: [&str; 5] = ["idempotency-key", "webhook-id", "crossdock-message-id", "traceparent", "content-type"];
@@ -26,8 +25,12 @@ const OURS: [&str; 5] = ["idempotency-key", "webhook-id", "crossdock-message-id"
 /// A partner's HTTP address.
 pub struct HttpSink {
     client: Client,
-    url: Url,
+    targets: Targets,
     headers: HeaderMap,
+    /// An API key that goes into the query: its parameter and value.
+    query_key: Option<(String, Secret)>,
+    tokens: Option<Tokens>,
+    signature: Option<Signature>,
     response_limit: usize,
     clock: Arc<dyn Clock>,
 }
@@ -36,34 +39,39 @@ impl HttpSink {
     /// A sink for an address; connects only when sending.
     ///
     /// # Errors
-    /// The address, a header or the trust store cannot be used.
-    pub fn new(config: &HttpOutConfig, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
-        let url = address(&config.url)?;
+    /// `XD-T012`: the address, a header, a certificate or a secret cannot be used. `XD-T015`: the address is not allowed.
+    pub fn new(config: &HttpOutConfig, egress: &Arc<Egress>, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
+        let targets = Targets::new(&config.url, &config.method, &config.requests)?;
+        egress.judge_url(targets.origin())?;
         let headers = headers(config)?;
-        // someone else may have chosen the process's provider already; it is the same one
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .dns_resolver(Arc::new(GuardedResolver))
-            .connect_timeout(Duration::from_millis(config.connect_timeout_ms))
-            .timeout(Duration::from_millis(config.timeout_ms))
-            .user_agent(concat!("crossdock/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| unusable(format!("no HTTP client: {}", causes(error))))?;
-        Ok(Self { client, url, headers, response_limit: config.response_limit, clock })
+        let connect = Duration::from_millis(config.connect_timeout_ms);
+        let client =
+            tls::client(targets.origin(), &config.tls, egress, connect, Duration::from_millis(config.timeout_ms))?;
+        let (mut query_key, mut tokens) = (None, None);
+        match &config.auth {
+            Some(HttpAuth::KeyInQuery { name, key }) => query_key = Some((name.clone(), key.clone())),
+            Some(HttpAuth::OAuth2(oauth2)) => {
+                tokens = Some(Tokens::new(oauth2, &config.tls, egress, connect, clock.clone())?);
+            }
+            _ => (),
+        }
+        let signature = config.signature.as_ref().map(Signature::new).transpose()?;
+        let response_limit = config.response_limit;
+        Ok(Self { client, targets, headers, query_key, tokens, signature, response_limit, clock })
     }
 
-    fn request(&self, outgoing: &Outgoing) -> Result<reqwest::RequestBuilder, Answer> {
+    fn request(&self, outgoing: &Outgoing, token: Option<&Secret>) -> Result<reqwest::RequestBuilder, Answer> {
+        let (method, mut url) = self.targets.of(outgoing).map_err(|why| Answer::Refused { why })?;
+        if let Some((name, key)) = &self.query_key {
+            url.query_pairs_mut().append_pair(name, key.expose());
+        }
         let mut headers = self.headers.clone();
-        let mut put = |name: &'static str, text: &str| match HeaderValue::from_str(text) {
-            Ok(value) => {
-                headers.insert(HeaderName::from_static(name), value);
+        let mut put = |name: &str, text: &str| match (name.parse::<HeaderName>(), HeaderValue::from_str(text)) {
+            (Ok(name), Ok(value)) => {
+                headers.insert(name, value);
                 Ok(())
             }
-            Err(_) => Err(Answer::Refused { why: format!("`{name}` cannot be sent as an HTTP header") }),
+            _ => Err(Answer::Refused { why: format!("`{name}` cannot be sent as an HTTP header") }),
         };
         put("idempotency-key", &outgoing.delivery_id)?;
         put("webhook-id", &outgoing.delivery_id)?;
@@ -72,7 +80,47 @@ impl HttpSink {
         if let Some(parent) = &outgoing.traceparent {
             put("traceparent", parent)?;
         }
-        Ok(self.client.post(self.url.clone()).headers(headers).body(outgoing.bytes.clone()))
+        if let Some(signature) = &self.signature {
+            let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+            let (id, body) = (outgoing.delivery_id.as_str(), &outgoing.bytes[..]);
+            let signed = SignedRequest { id, method: method.as_str(), path: &path, body };
+            for (name, value) in signature.sign(&signed, self.clock.now()) {
+                put(&name, &value)?;
+            }
+        }
+        if let Some(token) = token {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+                .map_err(|_| Answer::NotSent { why: "the access token cannot be sent as an HTTP header".to_owned() })?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        Ok(self.client.request(method, url).headers(headers).body(outgoing.bytes.clone()))
+    }
+
+    /// Sends once; a token that the partner does not take any more is renewed once, as nothing was taken under it.
+    async fn exchange(&self, outgoing: &Outgoing) -> Result<Response, Answer> {
+        let mut is_renewed = false;
+        loop {
+            let token = match &self.tokens {
+                Some(tokens) => Some(tokens.get().await.map_err(|why| Answer::NotSent { why })?),
+                None => None,
+            };
+            let response = self.request(outgoing, token.as_ref())?.send().await.map_err(|error| {
+                let (is_builder, is_connect, why) = (error.is_builder(), error.is_connect(), causes(error));
+                match (is_builder, is_connect) {
+                    (true, _) => Answer::Refused { why },
+                    (_, true) => Answer::NotSent { why },
+                    _ => Answer::Unknown { why },
+                }
+            })?;
+            match (&self.tokens, &token) {
+                (Some(tokens), Some(token)) if response.status() == StatusCode::UNAUTHORIZED && !is_renewed => {
+                    tokens.forget(token).await;
+                    is_renewed = true;
+                }
+                _ => return Ok(response),
+            }
+        }
     }
 
     async fn read(&self, mut response: Response) -> Answer {
@@ -105,42 +153,19 @@ impl HttpSink {
 #[async_trait]
 impl Sink for HttpSink {
     async fn send(&self, outgoing: &Outgoing) -> Answer {
-        let request = match self.request(outgoing) {
-            Ok(request) => request,
-            Err(answer) => return answer,
-        };
-        match request.send().await {
+        match self.exchange(outgoing).await {
             Ok(response) => self.read(response).await,
-            Err(error) if error.is_builder() => Answer::Refused { why: causes(error) },
-            Err(error) if error.is_connect() => Answer::NotSent { why: causes(error) },
-            Err(error) => Answer::Unknown { why: causes(error) },
+            Err(answer) => answer,
         }
     }
 
     fn describe(&self) -> String {
-        let mut shown = self.url.clone();
-        shown.set_query(None);
-        shown.to_string()
+        self.targets.shown()
     }
 }
 
 fn unusable(text: String) -> Problem {
     Problem::new(code::BAD_SETTINGS, text)
-}
-
-fn address(text: &str) -> Result<Url, Problem> {
-    let url = Url::parse(text).map_err(|error| unusable(format!("the address cannot be read: {error}")))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(unusable(format!("the address has scheme `{}`; use http or https", url.scheme())));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(unusable("the address contains a user or password".to_owned()).hint("set them as basic auth"));
-    }
-    let literal = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
-    if literal.is_some_and(is_forbidden) {
-        return Err(unusable("the address is link-local, multicast, unspecified or a metadata service".to_owned()));
-    }
-    Ok(url)
 }
 
 fn headers(config: &HttpOutConfig) -> Result<HeaderMap, Problem> {
@@ -154,32 +179,25 @@ fn headers(config: &HttpOutConfig) -> Result<HeaderMap, Problem> {
         }
         headers.insert(key, value);
     }
-    let credential = match &config.auth {
-        None => return Ok(headers),
-        Some(HttpAuth::Bearer(token)) => format!("Bearer {}", token.expose()),
+    // a compressed reply could be far larger than it looks
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let (name, credential) = match &config.auth {
+        Some(HttpAuth::Bearer(token)) => (AUTHORIZATION, format!("Bearer {}", token.expose())),
         Some(HttpAuth::Basic { user, password }) => {
-            format!("Basic {}", base64(format!("{user}:{}", password.expose()).as_bytes()))
+            (AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose()))))
         }
+        Some(HttpAuth::KeyInHeader { name, key }) => {
+            let parsed = name.parse::<HeaderName>().ok().filter(|name| !OURS.contains(&name.as_str()));
+            let name = parsed.ok_or_else(|| unusable(format!("`{name}` cannot be the header of an API key")))?;
+            (name, key.expose().to_owned())
+        }
+        None | Some(HttpAuth::KeyInQuery { .. } | HttpAuth::OAuth2(_)) => return Ok(headers),
     };
     let mut value =
         HeaderValue::from_str(&credential).map_err(|_| unusable("the credential is not visible ASCII".to_owned()))?;
     value.set_sensitive(true);
-    headers.insert(AUTHORIZATION, value);
+    headers.insert(name, value);
     Ok(headers)
-}
-
-/// RFC 4648 §4, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        for digit in 0..4 {
-            let index = (bits >> (18 - 6 * digit)) & 63;
-            text.push(if digit <= group.len() { char::from(DIGITS[index as usize]) } else { '=' });
-        }
-    }
-    text
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -197,7 +215,7 @@ fn delay(wish: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// An error with all its causes and without the address, which may hold a secret query.
-fn causes(error: reqwest::Error) -> String {
+pub(super) fn causes(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut shown = error.to_string();
     let mut source = error.source();
@@ -206,45 +224,6 @@ fn causes(error: reqwest::Error) -> String {
         source = cause.source();
     }
     shown
-}
-
-/// Resolves names, leaving out addresses no delivery may go to.
-struct GuardedResolver;
-
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let allowed: Vec<SocketAddr> = found.into_iter().filter(|address| !is_forbidden(address.ip())).collect();
-            if allowed.is_empty() {
-                return Err("the name leads to no address that deliveries may go to".into());
-            }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
-        })
-    }
-}
-
-/// Link-local (cloud metadata among them), multicast and unspecified addresses, also in their IPv6 disguises.
-fn is_forbidden(address: IpAddr) -> bool {
-    let v4 = |address: Ipv4Addr| {
-        address.is_link_local() || address.is_multicast() || address.is_broadcast() || address.octets()[0] == 0
-    };
-    match address {
-        IpAddr::V4(address) => v4(address),
-        IpAddr::V6(address) => {
-            let segments = address.segments();
-            let embedded = match segments {
-                [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some((high, low)),
-                [0x2002, high, low, ..] => Some((high, low)),
-                _ => None,
-            };
-            address.is_multicast()
-                || address.is_unspecified()
-                || address.is_unicast_link_local()
-                || address == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
-                || embedded.is_some_and(|(high, low)| v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))))
-        }
-    }
 }
 
 #[cfg(test)]

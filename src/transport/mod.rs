@@ -19,14 +19,19 @@ mod amqp_out;
 mod amqp_topology;
 pub mod code;
 mod config;
+mod egress;
 mod file_in;
 mod file_out;
 mod file_split;
 mod http_in;
 mod http_out;
 mod http_problem;
+mod http_target;
+mod http_token;
 pub mod outcome;
 mod server;
+mod signature;
+mod tls;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -41,15 +46,22 @@ pub use amqp_in::AmqpSource;
 pub use amqp_out::AmqpSink;
 pub use code::CODES;
 pub use config::{
-    AmqpDeclare, AmqpInConfig, AmqpOutConfig, BindingConfig, ExchangeConfig, FileInConfig, FileOutConfig, HttpAuth,
-    HttpInConfig, HttpOutConfig, Overflow, QueueConfig, QueueKind, SplitConfig,
+    AmqpDeclare, AmqpInConfig, AmqpOutConfig, BindingConfig, ExchangeConfig, FileInConfig, FileOutConfig, HttpAccess,
+    HttpAuth, HttpInConfig, HttpOutConfig, HttpRequestConfig, OAuth2Config, Overflow, QueueConfig, QueueKind,
+    SplitConfig, TlsOutConfig,
 };
+pub use egress::{Egress, EgressConfig};
 pub use file_in::FileSource;
 pub use file_out::FileSink;
 pub use http_in::router;
 pub use http_out::HttpSink;
 pub use http_problem::{HttpProblem, language_of};
-pub use server::{BodyError, read_body, serve};
+pub use server::{BodyError, CertificateNames, read_body, serve, serve_tls};
+pub use signature::{
+    HmacHash, HmacHeader, MomentText, Signature, SignatureConfig, SignatureForm, SignatureText, SignedRequest,
+    TOLERANCE,
+};
+pub use tls::{ClientCertificates, TlsInConfig, server_config};
 
 /// The name of HTTP in [`Arrival::transport`].
 pub const HTTP: &str = "http";
@@ -148,6 +160,16 @@ pub trait Intake: Send + Sync {
     /// Whether a caller holding `key` may send for `system`. Called before any byte of a body is read; compares in
     /// constant time and does no I/O.
     fn authorize(&self, system: &str, key: Option<&Secret>) -> Access;
+
+    /// Whether a caller that showed a certificate with these names may send for `system`. Does no I/O.
+    fn admits_certificate(&self, _system: &str, _names: &[String]) -> bool {
+        false
+    }
+
+    /// How requests for `system` may be signed, by callers without a key. Does no I/O.
+    fn signature(&self, _system: &str) -> Option<Arc<Signature>> {
+        None
+    }
 
     /// Whether messages can be taken now. Does no I/O.
     fn readiness(&self) -> Readiness;

@@ -36,16 +36,18 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
+use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     task::JoinSet,
     time::{Instant, Sleep, sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::HttpInConfig;
+use super::{HttpInConfig, tls};
 
 /// How long a closing connection goes on reading, so that the answer is not lost to a reset.
 const LINGER: Duration = Duration::from_secs(1);
@@ -66,16 +68,35 @@ pub enum BodyError {
     Cut,
 }
 
-/// Serves a router on a listener until `shutdown`; then stops accepting, lets requests in flight finish, and returns.
-///
-/// Handlers find the peer as `ConnectInfo<SocketAddr>` and read bodies that end with a [`BodyError`] at a deadline or cap.
+/// Names in the certificate that a sender showed; found among a request's extensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateNames(pub Arc<[String]>);
+
+/// Serves a router on a listener in plain HTTP, as [`serve_tls`] does.
 ///
 /// # Errors
-/// The listener itself is unusable. A full file table is waited out, not an error.
+/// The listener itself is unusable.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     config: &HttpInConfig,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    serve_tls(listener, router, config, None, shutdown).await
+}
+
+/// Serves a router on a listener until `shutdown`; then stops accepting, lets requests in flight finish, and returns.
+///
+/// With `tls`, every connection is handshaken under the configuration in force when it came, within the head's deadline.
+/// Handlers find the peer as `ConnectInfo<SocketAddr>`, its certificate's names as [`CertificateNames`], and read bodies that end with a [`BodyError`] at a deadline or cap.
+///
+/// # Errors
+/// The listener itself is unusable. A full file table is waited out, not an error.
+pub async fn serve_tls(
+    listener: TcpListener,
+    router: Router,
+    config: &HttpInConfig,
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let mut http = http1::Builder::new();
@@ -109,23 +130,44 @@ pub async fn serve(
         // without it answers wait for the peer's delayed acknowledgement; a socket that refuses is already gone
         let _ = stream.set_nodelay(true);
         let phase = Arc::new(Phase(AtomicU8::new(Phase::HEAD)));
-        let io = TokioIo::new(Guarded::new(stream, phase.clone(), config, &shutdown));
+        let stream = Guarded::new(stream, phase.clone(), config, &shutdown);
         let (router, limits) = (router.clone(), BodyLimits::of(config));
-        let service = service_fn(move |request: Request<Incoming>| {
-            phase.set(Phase::REQUEST);
-            let (router, phase) = (router.clone(), phase.clone());
-            async move {
-                let response = answer(router, request, peer, limits).await;
-                phase.set(Phase::IDLE);
-                Ok::<_, Infallible>(response)
+        let service = move |names: Option<CertificateNames>| {
+            service_fn(move |mut request: Request<Incoming>| {
+                phase.set(Phase::REQUEST);
+                let (router, phase) = (router.clone(), phase.clone());
+                if let Some(names) = &names {
+                    request.extensions_mut().insert(names.clone());
+                }
+                async move {
+                    let response = answer(router, request, peer, limits).await;
+                    phase.set(Phase::IDLE);
+                    Ok::<_, Infallible>(response)
+                }
+            })
+        };
+        // a connection's end, good or bad, concerns only its peer
+        match tls.as_ref().map(|tls| TlsAcceptor::from(tls.borrow().clone())) {
+            None => {
+                let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service(None)));
+                connections.spawn(async move {
+                    let _ = connection.await;
+                    drop((place, seat));
+                });
             }
-        });
-        let connection = graceful.watch(http.serve_connection(io, service));
-        connections.spawn(async move {
-            // a connection's end, good or bad, concerns only its peer
-            let _ = connection.await;
-            drop((place, seat));
-        });
+            Some(acceptor) => {
+                let (http, watcher) = (http.clone(), graceful.watcher());
+                connections.spawn(async move {
+                    // a handshake that does not end fails at the head's deadline
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                        let names = shown.map(|certificate| CertificateNames(tls::names(certificate).into()));
+                        let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service(names))).await;
+                    }
+                    drop((place, seat));
+                });
+            }
+        }
     };
     drop(listener);
     graceful.shutdown().await;

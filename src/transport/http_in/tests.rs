@@ -1,5 +1,7 @@
 //! The HTTP door over real sockets, with an intake that answers to order.
 
+mod secured;
+
 use std::{
     collections::VecDeque,
     net::SocketAddr,
@@ -18,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    base::{Problem, Secret},
+    base::{Clock, Problem, Secret, Timestamp},
     transport::{Access, Arrival, HttpInConfig, Intake, Readiness, Refusal, Verdict, code, router, serve},
 };
 
@@ -64,6 +66,19 @@ impl Intake for Fake {
     }
 }
 
+/// Noon of some day.
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        Timestamp::of_http_date("Sun, 06 Nov 1994 12:00:00 GMT").expect("a date")
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
 struct Running {
     address: SocketAddr,
     shutdown: CancellationToken,
@@ -77,7 +92,7 @@ async fn start(fake: Arc<Fake>, config: HttpInConfig) -> Running {
     let mut tasks = JoinSet::new();
     let token = shutdown.clone();
     tasks.spawn(async move {
-        let router = router(fake, &config);
+        let router = router(fake, &config, Arc::new(Noon));
         serve(listener, router, &config, token).await.expect("the server ends well");
     });
     Running { address, shutdown, tasks }

@@ -17,7 +17,7 @@ use crate::{
     pipeline::{Delivering, Hub, JournalIntake, RetrySchedule, Transforming},
     store::{Release, Store},
     telemetry::{Metrics, metric},
-    transport::{AmqpSource, FileSource, HttpInConfig, Source, router, serve_tls, server_config},
+    transport::{AmqpSource, FileSource, HttpInConfig, SftpSource, Source, router, serve_tls, server_config},
 };
 
 /// How long stopping may take before what is left is cut off; what is cut off is done again after the next start.
@@ -52,6 +52,8 @@ pub struct Running {
     source_tasks: TaskTracker,
     destinations: BTreeSet<String>,
     tls: Option<watch::Sender<Arc<rustls::ServerConfig>>>,
+    /// A name that no other process has.
+    node: String,
 }
 
 impl Running {
@@ -72,6 +74,7 @@ impl Running {
         let ingest = listen("messages", settings.ingest.listen).await?;
         let operations = listen("operations", settings.operations.listen).await?;
         let hub_id = ids.next(crate::base::IdKind::Trace);
+        let node = hub_id.clone();
         let store = wiring::open(&settings, &hub_id, &wiring::node_name(&settings)).await?;
         let (catalog, catalog_seen) = watch::channel(Arc::new(catalog));
         let (sinks, sinks_seen) = watch::channel(Arc::new(sinks));
@@ -94,6 +97,7 @@ impl Running {
             source_tasks: TaskTracker::new(),
             destinations: BTreeSet::new(),
             tls,
+            node,
             settings,
         };
         running.release_held().await?;
@@ -229,6 +233,12 @@ impl Running {
             }
             if let Some(config) = &system.sources.file {
                 sources.push(("file", FileSource::new(config).map(|source| Box::new(source) as Box<dyn Source>)));
+            }
+            if let Some(config) = &system.sources.sftp {
+                let node = wiring::sftp_node(&self.settings, self.node.clone(), self.hub.clock.clone());
+                let source = wiring::egress(&self.settings).map_err(|problem| *problem);
+                let source = source.and_then(|egress| SftpSource::new(config, &egress, node));
+                sources.push(("sftp", source.map(|source| Box::new(source) as Box<dyn Source>)));
             }
             for (kind, source) in sources {
                 let source = match source {

@@ -13,7 +13,7 @@ use crate::{
     },
     transport::{
         AmqpSink, AmqpSource, ClientCertificates, Egress, EgressConfig, FileSink, FileSource, HttpInConfig, HttpSink,
-        Sink, TlsInConfig,
+        SftpNode, SftpSink, SftpSource, Sink, TlsInConfig,
     },
 };
 
@@ -60,6 +60,9 @@ pub fn load_catalog(settings: &Settings) -> (Catalog, Problems) {
             system.sink.as_ref().and_then(|config| sink(config, &egress, &clock).err()),
             sources.amqp.as_ref().and_then(|config| AmqpSource::new(config).err()),
             sources.file.as_ref().and_then(|config| FileSource::new(config).err()),
+            sources.sftp.as_ref().and_then(|config| {
+                SftpSource::new(config, &egress, sftp_node(settings, String::new(), clock.clone())).err()
+            }),
         ];
         // What is missing or no secret is reported where it stands already.
         let reported = |file: &Option<Arc<str>>| {
@@ -156,11 +159,17 @@ fn sink(config: &SinkConfig, egress: &Arc<Egress>, clock: &Arc<dyn Clock>) -> Re
         SinkConfig::Http(config) => Arc::new(HttpSink::new(config, egress, clock.clone())?),
         SinkConfig::Amqp(config) => Arc::new(AmqpSink::new(config, clock.clone())?),
         SinkConfig::File(config) => Arc::new(FileSink::new(config)?),
+        SinkConfig::Sftp(config) => Arc::new(SftpSink::new(config, egress)?),
     })
 }
 
+/// What this process brings along for its SFTP sources; `name` is one that no other process has.
+pub(super) fn sftp_node(settings: &Settings, name: String, clock: Arc<dyn Clock>) -> SftpNode {
+    SftpNode { name, scratch: settings.hub.data.join("scratch"), clock }
+}
+
 /// Where the hub may connect to.
-fn egress(settings: &Settings) -> Result<Arc<Egress>, Box<Problem>> {
+pub(super) fn egress(settings: &Settings) -> Result<Arc<Egress>, Box<Problem>> {
     let egress = &settings.egress;
     let from_environment = |name: &str| {
         let lower = name.to_ascii_lowercase();

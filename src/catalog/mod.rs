@@ -17,6 +17,7 @@ mod secret;
 mod system;
 #[cfg(test)]
 mod tests;
+mod way_file;
 mod way_http;
 
 use std::{

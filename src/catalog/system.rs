@@ -9,8 +9,11 @@ use super::{
 use crate::{
     base::{Language, Place, Problem, Problems, Secret},
     content::{Fields, Yaml},
-    format::{ArrayPath, Charset, Convention, Doctype, Duplicates, Layout, Records, Syntax, Unmappable},
-    transport::{AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAccess, HttpOutConfig, SplitConfig},
+    format::{ArrayPath, Charset, Convention, Doctype, Duplicates, Layout, Syntax, Unmappable},
+    transport::{
+        AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAccess, HttpOutConfig, SftpInConfig,
+        SftpOutConfig,
+    },
 };
 
 /// One application instance that takes part.
@@ -101,13 +104,15 @@ pub struct Sources {
     pub amqp: Option<AmqpInConfig>,
     /// A folder.
     pub file: Option<FileInConfig>,
+    /// A folder on a server.
+    pub sftp: Option<SftpInConfig>,
 }
 
 impl Sources {
     /// Whether there is any way in.
     #[must_use]
     pub fn any(&self) -> bool {
-        self.http.is_some() || self.amqp.is_some() || self.file.is_some()
+        self.http.is_some() || self.amqp.is_some() || self.file.is_some() || self.sftp.is_some()
     }
 }
 
@@ -120,6 +125,8 @@ pub enum SinkConfig {
     Amqp(Box<AmqpOutConfig>),
     /// Written to a folder.
     File(FileOutConfig),
+    /// Written to a folder on a server.
+    Sftp(Box<SftpOutConfig>),
 }
 
 /// How outgoing documents are written.
@@ -205,28 +212,12 @@ impl Reader<'_> {
         }
         sources.amqp = ways.block("amqp").map(|amqp| amqp::source(self, amqp, system));
         if let Some(file) = ways.block("file") {
-            let standard = FileInConfig::default();
-            let split = file.get("split").and_then(|value| {
-                let records = Records::parse(value.text().unwrap_or_default());
-                let placed = |problem: Problem| file.report(problem.at(value.place(file.file())));
-                records.map_err(placed).ok().map(|records| SplitConfig { records, charset })
-            });
-            // a batch is not held in memory, a document is
-            let largest = if split.is_some() { u64::MAX } else { standard.max_file_bytes };
-            let millis = |key| file.duration(key).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-            sources.file = Some(FileInConfig {
-                folder: self.folder_of(&file, "folder", true),
-                pattern: file.text("pattern").unwrap_or(&standard.pattern).to_owned(),
-                system: system.to_owned(),
-                document_type: file.text("type").unwrap_or_default().to_owned(),
-                poll_ms: millis("poll").unwrap_or(standard.poll_ms),
-                stable_ms: millis("stable").unwrap_or(standard.stable_ms),
-                done: self.folder_of(&file, "done", false),
-                failed: self.folder_of(&file, "failed", false),
-                max_file_bytes: file.size("max-size").map_or(largest, |size| size as u64),
-                split,
-            });
+            sources.file = Some(self.file_in(&file, system, charset));
             file.finish();
+        }
+        if let Some(sftp) = ways.block("sftp") {
+            sources.sftp = Some(self.sftp_in(&sftp, system, charset));
+            sftp.finish();
         }
         ways.finish();
         sources
@@ -242,13 +233,12 @@ impl Reader<'_> {
         }
         sinks.extend(ways.block("amqp").map(|amqp| SinkConfig::Amqp(Box::new(amqp::sink(self, amqp)))));
         if let Some(file) = ways.block("file") {
-            let standard = FileOutConfig::default();
-            sinks.push(SinkConfig::File(FileOutConfig {
-                folder: self.folder_of(&file, "folder", true),
-                name: file.text("name").unwrap_or(&standard.name).to_owned(),
-                fsync: file.boolean("fsync").unwrap_or(standard.fsync),
-            }));
+            sinks.push(SinkConfig::File(self.file_out(&file)));
             file.finish();
+        }
+        if let Some(sftp) = ways.block("sftp") {
+            sinks.push(SinkConfig::Sftp(Box::new(self.sftp_out(&sftp))));
+            sftp.finish();
         }
         if let Some(block) = ways.block("encoding") {
             encoding.syntax =
@@ -268,7 +258,7 @@ impl Reader<'_> {
             block.finish();
         }
         if sinks.len() != 1 {
-            let text = format!("`out` names {} ways out; it needs exactly one of http, amqp, file", sinks.len());
+            let text = format!("`out` names {} ways out; it needs exactly one of http, amqp, file, sftp", sinks.len());
             ways.report(Problem::new(code::NO_ENDPOINT, text).at(ways.node().place(ways.file())));
         }
         ways.finish();
@@ -290,7 +280,7 @@ impl Reader<'_> {
         }
     }
 
-    fn folder_of(&self, fields: &Fields<'_>, key: &'static str, required: bool) -> PathBuf {
+    pub(super) fn folder_of(&self, fields: &Fields<'_>, key: &'static str, required: bool) -> PathBuf {
         let text = if required { fields.required_text(key) } else { fields.text(key) };
         text.map(|text| self.folder.join(text)).unwrap_or_default()
     }

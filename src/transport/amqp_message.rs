@@ -10,7 +10,7 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 
-use super::{AmqpOutConfig, Outgoing, amqp_line::Publication, amqp_out::SHORT, code, file_out::fill, http_problem};
+use super::{AmqpOutConfig, Outgoing, amqp_line::Publication, amqp_out::SHORT, code, file_name::fill, http_problem};
 use crate::base::{Clock, Problem, Timestamp};
 
 /// Context attributes of CloudEvents that become attributes, each as `ce-` and its name.

@@ -43,6 +43,8 @@ codes! {
     DESTINATION_REFUSED = "XD-T015", "The destination's address is not allowed", "目标地址不被允许";
     /// A certificate or key of the listener cannot be used.
     TLS_FILE = "XD-T016", "A certificate or key cannot be used", "证书或密钥无法使用";
+    /// A file that is not what its checksum says.
+    CHECKSUM_WRONG = "XD-T018", "The file does not fit its checksum", "文件与校验和不符";
     /// 401 for a signature.
     SIGNATURE_WRONG = "XD-T017", "The request's signature is missing or wrong", "请求签名缺失或错误";
     /// A queue or exchange that is missing, different from what is declared, or not ours.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::signature::{Signature, SignatureConfig};
 use crate::{
@@ -385,6 +385,10 @@ pub struct FileInConfig {
     pub failed: PathBuf,
     /// Largest file in bytes.
     pub max_file_bytes: u64,
+    /// The marker that must stand beside a file before it is taken, with `{name}`; empty for none.
+    pub wait_for: String,
+    /// Whether a `.sha256` must stand beside a file, and fit it.
+    pub checksum: bool,
     /// How its files are split into records, each to be a message of its own.
     #[serde(skip)]
     pub split: Option<SplitConfig>,
@@ -411,6 +415,8 @@ impl Default for FileInConfig {
             done: PathBuf::new(),
             failed: PathBuf::new(),
             max_file_bytes: BYTES as u64,
+            wait_for: String::new(),
+            checksum: false,
             split: None,
         }
     }
@@ -425,16 +431,86 @@ pub struct FileOutConfig {
     /// The file name, with `{business_key}`, `{delivery_id}` and `{document_type}` filled in. Without `{delivery_id}` two
     /// deliveries may want the same name: the second one with other content is then refused.
     pub name: String,
+    /// The file's name until it is whole, with `{name}`, `{delivery_id}` and `{attempt}`.
+    pub temporary: String,
+    /// Whether a `.sha256` is put beside it, before it.
+    pub checksum: bool,
+    /// An empty file put beside it, after it, with `{name}`; empty for none.
+    pub done: String,
     /// Whether to flush file and folder to stable storage before saying it is delivered.
     pub fsync: bool,
 }
 
 impl Default for FileOutConfig {
     fn default() -> Self {
-        Self { folder: PathBuf::new(), name: "{delivery_id}.xml".to_owned(), fsync: true }
+        Self {
+            folder: PathBuf::new(),
+            name: "{delivery_id}.xml".to_owned(),
+            temporary: ".{delivery_id}.{attempt}.part".to_owned(),
+            checksum: false,
+            done: String::new(),
+            fsync: true,
+        }
     }
 }
 
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
-    String::deserialize(deserializer).map(Secret::new)
+/// An SFTP server and the account there.
+#[derive(Clone, Debug)]
+pub struct SftpPlace {
+    /// Name or address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The account.
+    pub user: String,
+    /// The host keys it is known by: `SHA256:…` or public keys as `known_hosts` has them.
+    pub host_keys: Vec<String>,
+    /// The account's password.
+    pub password: Option<Secret>,
+    /// The account's private key, OpenSSH, PKCS#8 or PEM.
+    pub key: Option<Secret>,
+    /// What the private key is encrypted with.
+    pub passphrase: Option<Secret>,
+    /// Time for each step of connecting.
+    pub connect_timeout_ms: u64,
+    /// Time for each answer.
+    pub timeout_ms: u64,
+}
+
+impl Default for SftpPlace {
+    fn default() -> Self {
+        Self {
+            host: String::new(),
+            port: 22,
+            user: String::new(),
+            host_keys: Vec::new(),
+            password: None,
+            key: None,
+            passphrase: None,
+            connect_timeout_ms: 10_000,
+            timeout_ms: 30_000,
+        }
+    }
+}
+
+/// A folder on an SFTP server to take files from.
+#[derive(Clone, Debug)]
+pub struct SftpInConfig {
+    /// The server.
+    pub place: SftpPlace,
+    /// The folder there, and what is taken; folders are as the server sees them.
+    pub files: FileInConfig,
+    /// Whether files that are safe are deleted instead of moved to `done`.
+    pub delete: bool,
+    /// After so long another node takes over what a node has claimed.
+    pub claim_ms: u64,
+}
+
+/// A folder on an SFTP server to write files to.
+#[derive(Clone, Debug)]
+pub struct SftpOutConfig {
+    /// The server.
+    pub place: SftpPlace,
+    /// The folder there and the names; files are flushed where the server can.
+    pub files: FileOutConfig,
 }

@@ -1,14 +1,16 @@
 //! Takes files from a folder, by looking at it again and again, so that network folders work too.
 //!
-//! A file is taken once its size and time have stayed the same for a while, in order of modification time, then name.
-//! After the intake has it safe, it is moved away; a crash in between makes the next run hand it in again under the same
+//! A file is taken once its size and time have stayed the same for a while, and its marker and checksum are there where
+//! they are asked for, in order of modification time, then name. Whoever takes it holds a lock on it, which the system lifts
+//! when the process ends, so that several nodes can look at one folder. After the intake has it safe, it is moved away; a crash in between makes the next run hand it in again under the same
 //! key, which the intake recognises as a repetition. The key is the name and the digest: the same file put down twice is
 //! one message. With `split` its records are messages instead of the file, see `file_split.rs`.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     ffi::OsString,
     fs,
+    hash::Hash,
     io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
@@ -26,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Arrival, FILE, FileInConfig, HttpProblem, Intake, Link, Readiness, Refusal, Source, Verdict, code,
+    file_name::{Companions, is_checksum_of, matches},
     file_split::{self, Batch, End},
 };
 use crate::base::{Language, Problem, Sha256};
@@ -33,7 +36,8 @@ use crate::base::{Language, Problem, Sha256};
 /// A folder that files arrive in.
 pub struct FileSource {
     config: FileInConfig,
-    seen: Mutex<HashMap<OsString, Sight>>,
+    companions: Companions,
+    seen: Mutex<Sightings<OsString>>,
     link: watch::Sender<Link>,
 }
 
@@ -46,10 +50,74 @@ struct Sight {
 }
 
 /// A file that may be taken.
-struct Candidate {
-    name: OsString,
-    size: u64,
-    modified: SystemTime,
+pub(super) struct Candidate<N> {
+    pub name: N,
+    pub size: u64,
+    pub modified: SystemTime,
+}
+
+/// What a folder looked like, so that only files that have stopped changing are taken.
+pub(super) struct Sightings<N>(HashMap<N, Sight>);
+
+impl<N> Default for Sightings<N> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<N: Clone + Eq + Hash + Ord> Sightings<N> {
+    /// Remembers what the folder looks like, and picks the files that have not changed for long enough.
+    pub(super) fn complete(
+        &mut self,
+        candidates: Vec<Candidate<N>>,
+        now: Instant,
+        stable: Duration,
+    ) -> Vec<Candidate<N>> {
+        let mut next = HashMap::new();
+        let mut ready = Vec::new();
+        for candidate in candidates {
+            let (size, modified) = (candidate.size, candidate.modified);
+            let since = match self.0.get(&candidate.name) {
+                Some(before) if (before.size, before.modified) == (size, modified) => before.since,
+                _ => now,
+            };
+            next.insert(candidate.name.clone(), Sight { size, modified, since });
+            if now.duration_since(since) >= stable {
+                ready.push(candidate);
+            }
+        }
+        self.0 = next;
+        ready.sort_by(|a, b| (a.modified, &a.name).cmp(&(b.modified, &b.name)));
+        ready
+    }
+}
+
+/// A whole file as a message; recognised again by its name and digest.
+pub(super) fn arrival(config: &FileInConfig, name: &str, bytes: Bytes) -> Arrival {
+    let digest = Sha256::of(&bytes);
+    Arrival {
+        system: config.system.clone(),
+        document_type: config.document_type.clone(),
+        bytes,
+        content_type: None,
+        transport: FILE,
+        key: Some(format!("file:{name}:{digest}")),
+        attributes: [("file_name".to_owned(), name.to_owned())].into(),
+        problem: None,
+    }
+}
+
+/// Why a file beyond the limit is not taken.
+pub(super) fn too_large(limit: u64) -> Refusal {
+    let problem = Problem::new(code::FILE_TOO_LARGE, format!("the file has more than the {limit} bytes allowed here"));
+    Refusal { status: 413, problem, retry_after: None, existing: None }
+}
+
+/// Why a file is not taken that is not what its checksum says.
+pub(super) fn checksum_differs() -> Refusal {
+    let problem = Problem::new(code::CHECKSUM_WRONG, "the file is not the one that its `.sha256` file was made of")
+        .hint("put both down again, the checksum first");
+    Refusal { status: 422, problem, retry_after: None, existing: None }
 }
 
 /// How a look at the folder ended.
@@ -69,6 +137,7 @@ impl FileSource {
         if config.folder.as_os_str().is_empty() || config.system.is_empty() {
             return Err(Problem::new(code::BAD_SETTINGS, "a file source needs a folder and the system it belongs to"));
         }
+        let companions = Companions::new(&config.wait_for, config.checksum)?;
         let mut config = config.clone();
         for (place, name) in [(&mut config.done, "done"), (&mut config.failed, "failed")] {
             if place.as_os_str().is_empty() {
@@ -76,7 +145,7 @@ impl FileSource {
             }
         }
         let link = watch::Sender::new(Link::down("the folder has not been looked at yet"));
-        Ok(Self { config, seen: Mutex::new(HashMap::new()), link })
+        Ok(Self { config, companions, seen: Mutex::default(), link })
     }
 
     /// Looks once and takes what is complete at `now`.
@@ -90,8 +159,10 @@ impl FileSource {
             return Ok(Look::Wait(retry_after));
         }
         let (folder, pattern) = (self.config.folder.clone(), self.config.pattern.clone());
-        let candidates = blocking(move || list(&folder, &pattern)).await?;
-        let ready = self.complete(candidates, now).await;
+        let companions = self.companions.clone();
+        let candidates = blocking(move || list(&folder, &pattern, &companions)).await?;
+        let stable = Duration::from_millis(self.config.stable_ms);
+        let ready = self.seen.lock().await.complete(candidates, now, stable);
         for candidate in ready {
             if shutdown.is_cancelled() {
                 break;
@@ -103,47 +174,30 @@ impl FileSource {
         Ok(Look::Done)
     }
 
-    /// Remembers what the folder looks like, and picks the files that have not changed for long enough.
-    async fn complete(&self, candidates: Vec<Candidate>, now: Instant) -> Vec<Candidate> {
-        let mut seen = self.seen.lock().await;
-        let mut next = HashMap::new();
-        let mut ready = Vec::new();
-        for candidate in candidates {
-            let (size, modified) = (candidate.size, candidate.modified);
-            let since = match seen.get(&candidate.name) {
-                Some(before) if (before.size, before.modified) == (size, modified) => before.since,
-                _ => now,
-            };
-            next.insert(candidate.name.clone(), Sight { size, modified, since });
-            if now.duration_since(since) >= Duration::from_millis(self.config.stable_ms) {
-                ready.push(candidate);
-            }
-        }
-        *seen = next;
-        ready.sort_by(|a, b| (a.modified, &a.name).cmp(&(b.modified, &b.name)));
-        ready
-    }
-
     async fn take(
         &self,
         intake: &dyn Intake,
-        candidate: Candidate,
+        candidate: Candidate<OsString>,
         shutdown: &CancellationToken,
     ) -> io::Result<Option<Duration>> {
         let path = self.config.folder.join(&candidate.name);
         let name = candidate.name.to_string_lossy().into_owned();
+        let claimed = path.clone();
+        // held until the file is moved; another node has it, or had it, when there is none
+        let Some(claim) = blocking(move || claim(&claimed)).await? else { return Ok(None) };
         if candidate.size > self.config.max_file_bytes {
-            let text =
-                format!("the file has {} bytes, {} are allowed here", candidate.size, self.config.max_file_bytes);
-            let refusal = Refusal {
-                status: 413,
-                problem: Problem::new(code::FILE_TOO_LARGE, text),
-                retry_after: None,
-                existing: None,
-            };
+            let refusal = too_large(self.config.max_file_bytes);
             return self.put_aside(path, candidate.name, refusal).await.map(|()| None);
         }
         if let Some(split) = &self.config.split {
+            if let Some(text) = self.checksum(&name).await? {
+                let (whole, size) = (path.clone(), candidate.size);
+                match blocking(move || file_split::digest(&whole, size)).await? {
+                    None => return Ok(None),
+                    Some(digest) if is_checksum_of(&text, digest) => (),
+                    Some(_) => return self.put_aside(path, candidate.name, checksum_differs()).await.map(|()| None),
+                }
+            }
             let batch = Batch { path: path.clone(), name, size: candidate.size };
             return match file_split::hand_in(&self.config, split, &batch, intake, shutdown).await? {
                 End::Done => self.put_away(path, candidate.name).await.map(|()| None),
@@ -152,37 +206,52 @@ impl FileSource {
                 End::Refused(refusal) => self.put_aside(path, candidate.name, refusal).await.map(|()| None),
             };
         }
-        let Some(bytes) = read(path.clone(), candidate.size).await? else {
-            // it changed or went away while being read
+        let (read, claim) = blocking(move || Ok((read(&claim, candidate.size)?, claim))).await?;
+        let Some(bytes) = read else {
+            // it changed while being read
             return Ok(None);
         };
-        let digest = Sha256::of(&bytes);
-        let arrival = Arrival {
-            system: self.config.system.clone(),
-            document_type: self.config.document_type.clone(),
-            bytes,
-            content_type: None,
-            transport: FILE,
-            key: Some(format!("file:{name}:{digest}")),
-            attributes: [("file_name".to_owned(), name)].into(),
-            problem: None,
-        };
-        match intake.accept(arrival).await {
+        if let Some(text) = self.checksum(&name).await?
+            && !is_checksum_of(&text, Sha256::of(&bytes))
+        {
+            return self.put_aside(path, candidate.name, checksum_differs()).await.map(|()| None);
+        }
+        let verdict = intake.accept(arrival(&self.config, &name, bytes)).await;
+        let taken = match verdict {
             Verdict::Accepted { .. } => self.put_away(path, candidate.name).await.map(|()| None),
             Verdict::Refused(refusal) => self.put_aside(path, candidate.name, refusal).await.map(|()| None),
             Verdict::Unavailable { retry_after } => Ok(Some(retry_after)),
-        }
+        };
+        drop(claim);
+        taken
+    }
+
+    /// The text of a file's checksum, where one is asked for.
+    async fn checksum(&self, name: &str) -> io::Result<Option<String>> {
+        let Some(beside) = self.companions.checksum(name) else { return Ok(None) };
+        let path = self.config.folder.join(beside);
+        blocking(move || {
+            let mut text = Vec::new();
+            fs::File::open(path)?.take(4096).read_to_end(&mut text)?;
+            Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+        })
+        .await
     }
 
     /// Moves a file into `done`.
     async fn put_away(&self, path: PathBuf, name: OsString) -> io::Result<()> {
-        let done = self.config.done.clone();
-        blocking(move || move_into(&done, &path, &name).map(drop)).await
+        let (done, beside) = (self.config.done.clone(), self.beside(&name));
+        blocking(move || {
+            move_into(&done, &path, &name)?;
+            clear(beside);
+            Ok(())
+        })
+        .await
     }
 
     /// Moves a file into `failed` and says why beside it.
     async fn put_aside(&self, path: PathBuf, name: OsString, refusal: Refusal) -> io::Result<()> {
-        let failed = self.config.failed.clone();
+        let (failed, companions) = (self.config.failed.clone(), self.beside(&name));
         let problem = HttpProblem {
             status: refusal.status,
             problem: refusal.problem,
@@ -195,9 +264,16 @@ impl FileSource {
         blocking(move || {
             let mut beside = move_into(&failed, &path, &name)?.into_os_string();
             beside.push(".problem.json");
-            fs::write(beside, format!("{:#}\n", problem.to_json()))
+            fs::write(beside, format!("{:#}\n", problem.to_json()))?;
+            clear(companions);
+            Ok(())
         })
         .await
+    }
+
+    /// What stands beside a file and goes with it.
+    fn beside(&self, name: &OsString) -> Vec<PathBuf> {
+        self.companions.of(&name.to_string_lossy()).map(|beside| self.config.folder.join(beside)).collect()
     }
 }
 
@@ -241,13 +317,20 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-fn list(folder: &Path, pattern: &str) -> io::Result<Vec<Candidate>> {
+fn list(folder: &Path, pattern: &str, companions: &Companions) -> io::Result<Vec<Candidate<OsString>>> {
+    let entries: Vec<fs::DirEntry> = fs::read_dir(folder)?.collect::<io::Result<_>>()?;
+    let names: BTreeSet<String> =
+        entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let beside: BTreeSet<String> = names.iter().flat_map(|name| companions.of(name)).collect();
     let mut candidates = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
+    for entry in entries {
         let name = entry.file_name();
         let shown = name.to_string_lossy();
-        if shown.starts_with('.') || !matches(pattern, &shown) {
+        if shown.starts_with('.')
+            || !matches(pattern, &shown)
+            || beside.contains(&*shown)
+            || companions.of(&shown).any(|beside| !names.contains(&beside))
+        {
             continue;
         }
         // a file may be gone again; a symbolic link is never followed
@@ -259,39 +342,37 @@ fn list(folder: &Path, pattern: &str) -> io::Result<Vec<Candidate>> {
     Ok(candidates)
 }
 
-/// Whether a name fits a pattern in which `*` stands for any text and `?` for one character.
-fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n, mut star) = (0, 0, None);
-    while n < name.len() {
-        if pattern.get(p) == Some(&'*') {
-            star = Some((p, n));
-            p += 1;
-        } else if pattern.get(p).is_some_and(|c| *c == '?' || *c == name[n]) {
-            (p, n) = (p + 1, n + 1);
-        } else if let Some((at, taken)) = star {
-            star = Some((at, taken + 1));
-            (p, n) = (at + 1, taken + 1);
-        } else {
-            return false;
-        }
+/// Opens a file and locks it; `None` when another node holds the lock or has moved the file.
+///
+/// On a file system that knows no locks two nodes may hand in the same file; the intake takes it once.
+fn claim(path: &Path) -> io::Result<Option<fs::File>> {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let lock = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+    if lock == Err(rustix::io::Errno::WOULDBLOCK) {
+        return Ok(None);
     }
-    pattern[p..].iter().all(|c| *c == '*')
+    let (mine, there) = (file.metadata()?, fs::symlink_metadata(path));
+    let is_there = there.is_ok_and(|there| (there.dev(), there.ino()) == (mine.dev(), mine.ino()));
+    Ok(is_there.then_some(file))
 }
 
 /// The whole file, if it still has the size it was seen with.
-async fn read(path: PathBuf, size: u64) -> io::Result<Option<Bytes>> {
-    blocking(move || {
-        let file = match fs::File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut bytes = Vec::new();
-        file.take(size + 1).read_to_end(&mut bytes)?;
-        Ok((bytes.len() as u64 == size).then(|| Bytes::from(bytes)))
-    })
-    .await
+fn read(file: &fs::File, size: u64) -> io::Result<Option<Bytes>> {
+    let mut bytes = Vec::new();
+    file.take(size + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 == size).then(|| Bytes::from(bytes)))
+}
+
+/// Removes what stood beside a file; what stays does no harm without it.
+fn clear(beside: Vec<PathBuf>) {
+    for path in beside {
+        let _ = fs::remove_file(path);
+    }
 }
 
 /// Moves a file into a folder under its name, or its name and a number when that is taken.
@@ -322,7 +403,7 @@ mod tests {
     use tokio::time::Instant;
     use tokio_util::sync::CancellationToken;
 
-    use super::{FileSource, Look, matches};
+    use super::{FileSource, Look, claim};
     use crate::{
         base::{Problem, Secret},
         transport::{Access, Arrival, FileInConfig, Intake, Link, Readiness, Refusal, Source as _, Verdict, code},
@@ -445,20 +526,75 @@ mod tests {
         tokio::join!(run, watch);
     }
 
-    #[test]
-    fn patterns_match_whole_names() {
-        for (pattern, name, fits) in [
-            ("*", "a.xml", true),
-            ("*.xml", "a.xml", true),
-            ("*.xml", "a.xml.part", false),
-            ("a?c", "abc", true),
-            ("a?c", "ac", false),
-            ("*a*b*", "xxaybz", true),
-            ("订单*.xml", "订单1.xml", true),
-            ("", "", true),
-            ("", "a", false),
-        ] {
-            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+    #[tokio::test]
+    async fn a_file_waits_for_its_marker_and_its_checksum_which_go_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = FileInConfig {
+            folder: folder.path().to_owned(),
+            system: "crm".to_owned(),
+            stable_ms: 0,
+            wait_for: "{name}.done".to_owned(),
+            checksum: true,
+            ..FileInConfig::default()
+        };
+        let (source, fake) = (FileSource::new(&config).expect("good settings"), Fake::default());
+        let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
+        let names = || {
+            let entries =
+                fs::read_dir(folder.path()).expect("the folder").map(|entry| entry.expect("an entry").file_name());
+            let mut names: Vec<_> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
+            names.sort();
+            names
+        };
+        put("a.xml", "<a/>");
+        put("b.xml", "<b/>");
+        for (name, text) in [("a.xml", "<a/>"), ("b.xml", "<other/>")] {
+            let digest = crate::base::Sha256::of(text.as_bytes());
+            put(&format!("{name}.sha256"), &format!("{digest}  {name}\n"));
         }
+        look(&source, &fake, Instant::now()).await;
+        assert!(fake.0.lock().expect("the list").is_empty(), "no marker is there");
+        put("a.xml.done", "");
+        put("b.xml.done", "");
+        look(&source, &fake, Instant::now()).await;
+        assert_eq!(fake.0.lock().expect("the list").len(), 1);
+        assert_eq!(names(), ["done", "failed"]);
+        let reason = fs::read_to_string(folder.path().join("failed/b.xml.problem.json")).expect("the reason");
+        assert!(reason.contains("XD-T018"), "{reason}");
+    }
+
+    #[tokio::test]
+    async fn two_nodes_on_one_folder_take_every_file_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for number in 0..50 {
+            fs::write(folder.path().join(format!("{number}.xml")), number.to_string()).expect("written");
+        }
+        let fake = Fake::default();
+        let nodes: Vec<FileSource> = (0..4).map(|_| source(folder.path())).collect();
+        let start = Instant::now();
+        for later in [0, 1, 2] {
+            let at = start + Duration::from_secs(later);
+            futures_util::future::join_all(nodes.iter().map(|node| look(node, &fake, at))).await;
+        }
+        let mut taken: Vec<String> =
+            fake.0.lock().expect("the list").iter().map(|one| one.attributes["file_name"].clone()).collect();
+        assert_eq!(taken.len(), 50);
+        taken.sort();
+        taken.dedup();
+        assert_eq!(taken.len(), 50);
+        assert_eq!(fs::read_dir(folder.path().join("done")).expect("the folder").count(), 50);
+    }
+
+    #[test]
+    fn a_file_that_another_process_holds_is_left_to_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.xml");
+        fs::write(&path, "<a/>").expect("written");
+        let first = claim(&path).expect("readable");
+        assert!(first.is_some() && claim(&path).expect("readable").is_none());
+        drop(first);
+        assert!(claim(&path).expect("readable").is_some());
+        fs::remove_file(&path).expect("removed");
+        assert!(claim(&path).expect("readable").is_none());
     }
 }

@@ -10,116 +10,71 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
-use super::{Answer, FileOutConfig, Outgoing, Sink, code};
-use crate::base::Problem;
-
-/// The longest file name written, in bytes; leaves room for the temporary name within the usual 255.
-const NAME_BYTES: usize = 200;
+use super::{
+    Answer, FileOutConfig, Outgoing, Sink, code,
+    file_name::{OutNames, checksum_text},
+};
+use crate::base::{Problem, Sha256};
 
 /// A folder that a partner collects files from.
 pub struct FileSink {
     folder: PathBuf,
-    name: String,
+    names: OutNames,
     fsync: bool,
+}
+
+/// One file to be written.
+struct NewFile {
+    name: String,
+    temporary: PathBuf,
+    bytes: Bytes,
 }
 
 impl FileSink {
     /// A sink for a folder.
     ///
     /// # Errors
-    /// The folder is not named, or the name template has an unknown `{…}`.
+    /// The folder is not named, or a name's template cannot be used.
     pub fn new(config: &FileOutConfig) -> Result<Self, Problem> {
         if config.folder.as_os_str().is_empty() {
             return Err(Problem::new(code::BAD_SETTINGS, "a file destination needs a folder"));
         }
-        let sink = Self { folder: config.folder.clone(), name: config.name.clone(), fsync: config.fsync };
-        let known = ["{business_key}", "{delivery_id}", "{document_type}"];
-        let left = known.iter().fold(config.name.clone(), |name, part| name.replace(part, ""));
-        if left.contains(['{', '}', '/', '\\']) || config.name.is_empty() {
-            let text = format!(
-                "the file name `{}` is not usable; it may hold {} and plain text",
-                config.name,
-                known.join(", ")
-            );
-            return Err(Problem::new(code::BAD_SETTINGS, text));
-        }
-        Ok(sink)
+        Ok(Self { folder: config.folder.clone(), names: OutNames::new(config)?, fsync: config.fsync })
     }
 
-    fn file_name(&self, outgoing: &Outgoing) -> String {
-        let business_key = outgoing.business_key.as_deref().unwrap_or(&outgoing.delivery_id);
-        let filled = fill(
-            &self.name,
-            &[
-                ("business_key", business_key),
-                ("delivery_id", &outgoing.delivery_id),
-                ("document_type", &outgoing.document_type),
-            ],
-        );
-        sanitised(&filled)
+    /// The file and its companions: a checksum is there before its file, a marker after it.
+    fn files(&self, outgoing: &Outgoing) -> Vec<NewFile> {
+        let names = self.names.of(outgoing);
+        let checksum = names.checksum.map(|name| {
+            let text = checksum_text(Sha256::of(&outgoing.bytes), &names.name);
+            (name, Bytes::from(text))
+        });
+        let done = names.done.map(|name| (name, Bytes::new()));
+        let all = checksum.into_iter().chain([(names.name, outgoing.bytes.clone())]).chain(done);
+        let temporary = |number| match number {
+            0 => self.folder.join(&names.temporary),
+            _ => self.folder.join(format!("{}.{number}", names.temporary)),
+        };
+        all.enumerate().map(|(number, (name, bytes))| NewFile { name, temporary: temporary(number), bytes }).collect()
     }
 }
 
 #[async_trait]
 impl Sink for FileSink {
     async fn send(&self, outgoing: &Outgoing) -> Answer {
-        let name = self.file_name(outgoing);
-        let temporary = self.folder.join(format!(".{}.{}.part", sanitised(&outgoing.delivery_id), outgoing.attempt));
-        let (folder, fsync, bytes) = (self.folder.clone(), self.fsync, outgoing.bytes.clone());
-        match spawn_blocking(move || write(&folder, &temporary, &name, &bytes, fsync)).await {
+        let (files, folder, fsync) = (self.files(outgoing), self.folder.clone(), self.fsync);
+        match spawn_blocking(move || write(&folder, &files, fsync)).await {
             Ok(answer) => answer,
             Err(_) => Answer::Unknown { why: "writing the file was interrupted".to_owned() },
         }
     }
 
     fn describe(&self) -> String {
-        self.folder.join(&self.name).display().to_string()
+        self.folder.join(self.names.shown()).display().to_string()
     }
 }
 
-/// Puts values in place of `{names}`, in one pass, so that a value never acts as a template.
-pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
-    let mut filled = String::new();
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        filled.push_str(before);
-        let (name, after) = after.split_once('}').unwrap_or((after, ""));
-        let value = values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
-        filled.push_str(value);
-        rest = after;
-    }
-    filled + rest
-}
-
-/// A text as a file name: separators, control characters and what Windows shares forbid become `_`, no leading dot.
-fn sanitised(text: &str) -> String {
-    let mut name: String =
-        text.chars()
-            .map(|c| {
-                if c.is_control() || matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|') {
-                    '_'
-                } else {
-                    c
-                }
-            })
-            .collect();
-    if name.starts_with('.') || name.is_empty() {
-        name.insert(0, '_');
-    }
-    if name.len() > NAME_BYTES {
-        // the end keeps the extension, the digest keeps long names apart
-        let digest = crate::base::Sha256::of(name.as_bytes()).to_string();
-        let mut start = name.len() - (NAME_BYTES - 17);
-        while !name.is_char_boundary(start) {
-            start += 1;
-        }
-        name = format!("{}_{}", &digest[..16], &name[start..]);
-    }
-    name
-}
-
-fn write(folder: &Path, temporary: &Path, name: &str, bytes: &Bytes, fsync: bool) -> Answer {
-    let target = folder.join(name);
+fn write(folder: &Path, files: &[NewFile], fsync: bool) -> Answer {
     match fs::metadata(folder) {
         Ok(found) if found.is_dir() => {}
         Ok(_) => return Answer::Refused { why: format!("{} is not a folder", folder.display()) },
@@ -128,25 +83,42 @@ fn write(folder: &Path, temporary: &Path, name: &str, bytes: &Bytes, fsync: bool
         }
         Err(error) => return Answer::NotSent { why: format!("the folder cannot be reached: {error}") },
     }
-    let prepared = prepare(temporary, bytes, fsync);
-    let linked = prepared.and_then(|()| link(temporary, &target));
-    // a failure to remove only leaves a hidden file behind
-    let _ = fs::remove_file(temporary);
-    match linked {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match fs::read(&target) {
-            Ok(present) if present == *bytes => {}
-            Ok(_) => return Answer::Refused { why: format!("another file {name} is there already") },
-            Err(error) => {
-                return Answer::NotSent { why: format!("a file {name} is there and cannot be read: {error}") };
+    // a name that is taken is found before anything is written beside it
+    for file in files {
+        if let Err(answer) = is_there(folder, file) {
+            return answer;
+        }
+    }
+    for file in files {
+        let linked =
+            prepare(&file.temporary, &file.bytes, fsync).and_then(|()| link(&file.temporary, &folder.join(&file.name)));
+        // a failure to remove only leaves a temporary file behind
+        let _ = fs::remove_file(&file.temporary);
+        match linked {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if let Err(answer) = is_there(folder, file) {
+                    return answer;
+                }
             }
-        },
-        Err(error) => return Answer::NotSent { why: format!("the file cannot be written: {error}") },
+            Err(error) => return Answer::NotSent { why: format!("the file cannot be written: {error}") },
+        }
     }
     let flushed = if fsync { File::open(folder).and_then(|folder| folder.sync_all()) } else { Ok(()) };
     match flushed {
         Ok(()) => Answer::Confirmed,
         Err(error) => Answer::Unknown { why: format!("the folder could not be flushed: {error}") },
+    }
+}
+
+/// Whether a file is there already as it is to be; an error when its name is taken by another one.
+fn is_there(folder: &Path, file: &NewFile) -> Result<bool, Answer> {
+    let name = &file.name;
+    match fs::read(folder.join(name)) {
+        Ok(present) if present == file.bytes => Ok(true),
+        Ok(_) => Err(Answer::Refused { why: format!("another file {name} is there already") }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Answer::NotSent { why: format!("a file {name} is there and cannot be read: {error}") }),
     }
 }
 
@@ -176,7 +148,7 @@ mod tests {
     use bytes::Bytes;
     use tempfile::TempDir;
 
-    use super::{FileSink, fill, sanitised};
+    use super::FileSink;
     use crate::transport::{Answer, FileOutConfig, Outgoing, Sink as _};
 
     fn outgoing(bytes: &'static str) -> Outgoing {
@@ -225,22 +197,28 @@ mod tests {
         assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
     }
 
-    #[test]
-    fn names_are_safe_and_values_are_never_templates() {
-        assert_eq!(fill("{a}-{b}", &[("a", "{b}"), ("b", "x")]), "{b}-x");
-        for (text, name) in [("", "_"), (".x", "_.x"), ("a/b\\c\0d", "a_b_c_d"), ("..", "_.."), ("订单:1", "订单_1")]
-        {
-            assert_eq!(sanitised(text), name);
+    #[tokio::test]
+    async fn a_checksum_and_a_marker_stand_beside_the_file_and_an_interrupted_set_is_completed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = FileOutConfig {
+            folder: folder.path().to_owned(),
+            name: "a.xml".to_owned(),
+            temporary: "{name}.part".to_owned(),
+            checksum: true,
+            done: "{name}.done".to_owned(),
+            ..FileOutConfig::default()
+        };
+        let sink = FileSink::new(&config).expect("good settings");
+        for lost in ["", "a.xml.done", "a.xml.sha256"] {
+            let _ = fs::remove_file(folder.path().join(lost));
+            assert_eq!(sink.send(&outgoing("<a/>")).await, Answer::Confirmed);
+            let mut names = names(&folder);
+            names.sort();
+            assert_eq!(names, ["a.xml", "a.xml.done", "a.xml.sha256"]);
         }
-        let long = sanitised(&format!("{}.xml", "单".repeat(300)));
-        assert!(long.len() <= 200 && long.ends_with(".xml"), "{long}");
-    }
-
-    #[test]
-    fn unknown_placeholders_are_refused() {
-        for name in ["{customer}.xml", "a/b.xml", "", "{delivery_id"] {
-            let config = FileOutConfig { folder: "x".into(), name: name.to_owned(), fsync: true };
-            assert!(FileSink::new(&config).is_err(), "{name}");
-        }
+        let sum = fs::read_to_string(folder.path().join("a.xml.sha256")).expect("the checksum");
+        assert!(sum.ends_with("  a.xml\n") && sum.len() == 64 + 8, "{sum}");
+        assert!(matches!(sink.send(&outgoing("<b/>")).await, Answer::Refused { .. }));
+        assert_eq!(fs::read_to_string(folder.path().join("a.xml.sha256")).expect("the checksum"), sum);
     }
 }

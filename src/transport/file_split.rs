@@ -134,7 +134,7 @@ fn arrival(config: &FileInConfig, records: &Records, name: &str, batch: &str, pi
 }
 
 /// The digest of a file, if it still has the size it was seen with.
-fn digest(path: &Path, size: u64) -> io::Result<Option<Sha256>> {
+pub(super) fn digest(path: &Path, size: u64) -> io::Result<Option<Sha256>> {
     let mut input = match fs::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -1,4 +1,4 @@
-//! How bytes come in and go out: HTTP, AMQP 0.9.1 and folders, as sources and sinks.
+//! How bytes come in and go out: HTTP, AMQP 0.9.1, folders and SFTP, as sources and sinks.
 //!
 //! It stands apart so that the rest of the program never sees a socket, a broker or a folder. A source turns what
 //! arrived into an [`Arrival`] and hands it to an [`Intake`]; it tells its sender "yes" only after the intake did. A sink
@@ -21,6 +21,7 @@ pub mod code;
 mod config;
 mod egress;
 mod file_in;
+mod file_name;
 mod file_out;
 mod file_split;
 mod http_in;
@@ -30,6 +31,9 @@ mod http_target;
 mod http_token;
 pub mod outcome;
 mod server;
+mod sftp_in;
+mod sftp_link;
+mod sftp_out;
 mod signature;
 mod tls;
 
@@ -48,7 +52,7 @@ pub use code::CODES;
 pub use config::{
     AmqpDeclare, AmqpInConfig, AmqpOutConfig, BindingConfig, ExchangeConfig, FileInConfig, FileOutConfig, HttpAccess,
     HttpAuth, HttpInConfig, HttpOutConfig, HttpRequestConfig, OAuth2Config, Overflow, QueueConfig, QueueKind,
-    SplitConfig, TlsOutConfig,
+    SftpInConfig, SftpOutConfig, SftpPlace, SplitConfig, TlsOutConfig,
 };
 pub use egress::{Egress, EgressConfig};
 pub use file_in::FileSource;
@@ -57,6 +61,8 @@ pub use http_in::router;
 pub use http_out::HttpSink;
 pub use http_problem::{HttpProblem, language_of};
 pub use server::{BodyError, CertificateNames, read_body, serve, serve_tls};
+pub use sftp_in::{SftpNode, SftpSource};
+pub use sftp_out::SftpSink;
 pub use signature::{
     HmacHash, HmacHeader, MomentText, Signature, SignatureConfig, SignatureForm, SignatureText, SignedRequest,
     TOLERANCE,

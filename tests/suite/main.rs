@@ -31,6 +31,7 @@ mod transport_amqp;
 mod transport_amqp_confirms;
 mod transport_amqp_rate;
 mod transport_amqp_topology;
+mod transport_sftp;
 mod tutorial;
 mod two_stores;
 mod validate_command;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Private RabbitMQ and PostgreSQL for the tests: installed by apt when missing, started on free loopback ports under
-# target/services, ended by pid. Instances that already run on this machine are never touched.
+# Private RabbitMQ and PostgreSQL for the tests, and OpenSSH for them to start: installed by apt when missing, started on
+# free loopback ports under target/services, ended by pid. Instances that already run on this machine are never touched.
 #
 #   tests/support/services.sh run COMMAND…    start, run COMMAND with the addresses in its environment, stop
 set -euo pipefail
@@ -38,6 +38,13 @@ postgres_bin() {
     local found
     for found in /usr/lib/postgresql/*/bin "$(dirname "$(command -v initdb || echo /nowhere/x)")"; do
         if [ -x "$found/initdb" ] && [ -x "$found/postgres" ]; then echo "$found"; return; fi
+    done
+}
+
+sshd_server() {
+    local found
+    for found in "$(command -v sshd || true)" /usr/sbin/sshd; do
+        if [ -n "$found" ] && [ -x "$found" ]; then echo "$found"; return; fi
     done
 }
 
@@ -149,6 +156,8 @@ mkdir -p "$base"
 missing=()
 [ -n "$(rabbit_server)" ] || missing+=(rabbitmq-server)
 [ -n "$(postgres_bin)" ] || missing+=(postgresql)
+[ -n "$(sshd_server)" ] || missing+=(openssh-server)
+command -v ssh-keygen >/dev/null || missing+=(openssh-client)
 command -v setpriv >/dev/null || missing+=(util-linux)
 command -v python3 >/dev/null || missing+=(python3)
 [ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
@@ -162,6 +171,10 @@ epmd="$(free_port)"
 trap stop_all EXIT
 start_postgres
 start_rabbit
+# tests start servers of their own; run by root, OpenSSH wants this folder
+[ "$(id -u)" != 0 ] || mkdir -p /run/sshd
+CROSSDOCK_TEST_SSHD="$(sshd_server)"
+export CROSSDOCK_TEST_SSHD
 status=0
 "$@" || status=$?
 exit "$status"

@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test unit faults conformance oracle formulas bench fuzz lint nextest doc clean
+.PHONY: help demo test unit faults conformance oracle formulas bench bench-hub fuzz lint nextest doc clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -41,6 +41,9 @@ bench: ## speed of reading, writing, validating and mapping against peers (quick
 	@target/peers/bin/python3 -c 'import lxml, saxonche' 2>/dev/null || target/peers/bin/pip install --quiet lxml saxonche
 	@test -e /usr/share/java/Saxon-HE.jar || echo 'Saxon-HE is left out: apt-get install libsaxonhe-java default-jdk-headless'
 	cargo bench --bench format --bench schema --bench mapping
+
+bench-hub: ## speed of the whole hub: accepting, end to end, a backlog of a million, beside peers (brings RabbitMQ, PostgreSQL, Node-RED); an hour
+	tests/support/services.sh run cargo bench --bench journal --bench throughput
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (600) each; needs the nightly toolchain
 	@command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz

@@ -23,7 +23,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    fault::timed_out,
+    fault::{Reach, reach, timed_out},
     link::{connect, drop_hard},
 };
 
@@ -256,6 +256,8 @@ impl Node {
             match outcome {
                 // the net under the announcements of others
                 Ok(()) => self.wake_here(),
+                // two nodes stood in each other's way: the next round passes
+                Err(error) if matches!(reach(&error), Reach::Again(_)) => (),
                 Err(error) => {
                     tracing::warn!("no sign of life can be given to PostgreSQL: {error}");
                     if let Some(conn) = conn.take() {

@@ -162,7 +162,7 @@ fn the_rules_themselves_bite() {
 
 /// Files that are compiled for tests only may use any floor.
 fn is_test_only(file: &Path) -> bool {
-    let in_tests = file.parent().is_some_and(|folder| folder.ends_with("tests"));
+    let in_tests = file.parent().is_some_and(|folder| folder.ends_with("tests") || folder.ends_with("contract"));
     in_tests || file.file_stem().is_some_and(|stem| stem == "tests" || stem == "contract" || stem == "conformance")
 }
 

@@ -13,6 +13,8 @@ pub enum IdKind {
     Delivery,
     /// `att_`: one try of a delivery.
     Attempt,
+    /// `act_`: one decision of an operator.
+    Act,
     /// `trc_`: one HTTP request, to find its log lines.
     Trace,
 }
@@ -25,6 +27,7 @@ impl IdKind {
             Self::Message => "msg_",
             Self::Delivery => "dlv_",
             Self::Attempt => "att_",
+            Self::Act => "act_",
             Self::Trace => "trc_",
         }
     }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Accepted, Decision, Hold, Leased, MappingVersion, NewAttempt, NewMessage, NewPart, Next, Output, Pause, PauseKind,
-    Plan, Reader, Recorded, Release, Released, Store, StoreError, Work,
+    Accepted, Act, Decision, Hold, Leased, MappingVersion, NewAttempt, NewMessage, NewPart, NewReplay, Next, Output,
+    Pause, PauseKind, Plan, Reader, Recorded, Release, Released, Store, StoreError, Work,
     codec::Packed,
     health::{Health, failed},
 };
@@ -58,12 +58,25 @@ pub enum Command {
     },
     Release {
         what: Release,
+        act: Act,
         now: Timestamp,
     },
     Skip {
         id: String,
-        by: String,
-        why: String,
+        act: Act,
+        now: Timestamp,
+    },
+    Replay {
+        replays: Vec<NewReplay>,
+        act: Act,
+        now: Timestamp,
+    },
+    Resend {
+        new: NewMessage,
+        packed: Packed,
+        of: String,
+        skips: bool,
+        act: Act,
         now: Timestamp,
     },
     BeginAttempt {
@@ -88,7 +101,9 @@ impl Command {
     /// Payload bytes it carries.
     pub fn size(&self) -> usize {
         match self {
-            Self::Accept { packed, .. } | Self::StoreOutput { packed, .. } => packed.bytes.len(),
+            Self::Accept { packed, .. } | Self::StoreOutput { packed, .. } | Self::Resend { packed, .. } => {
+                packed.bytes.len()
+            }
             Self::Plan { parts, .. } => parts.iter().map(|part| part.bytes.len()).sum(),
             _ => 0,
         }
@@ -108,6 +123,8 @@ pub enum Reply {
     Released(Released),
     /// How many rows changed.
     Changed(u64),
+    /// How many deliveries were made again.
+    Replayed(u64),
     Done,
 }
 
@@ -266,15 +283,37 @@ impl<B: Backend> Store for B {
         }
     }
 
-    async fn release(&self, what: Release, now: Timestamp) -> Result<Released, StoreError> {
-        match ask(self, Command::Release { what, now }).await? {
+    async fn release(&self, what: Release, act: &Act, now: Timestamp) -> Result<Released, StoreError> {
+        match ask(self, Command::Release { what, act: act.clone(), now }).await? {
             Reply::Released(released) => Ok(released),
             _ => Err(unexpected()),
         }
     }
 
-    async fn skip(&self, id: &str, by: &str, why: &str, now: Timestamp) -> Result<(), StoreError> {
-        ask(self, Command::Skip { id: id.to_owned(), by: by.to_owned(), why: why.to_owned(), now }).await.map(drop)
+    async fn skip(&self, id: &str, act: &Act, now: Timestamp) -> Result<(), StoreError> {
+        ask(self, Command::Skip { id: id.to_owned(), act: act.clone(), now }).await.map(drop)
+    }
+
+    async fn replay(&self, replays: &[NewReplay], act: &Act, now: Timestamp) -> Result<u64, StoreError> {
+        match ask(self, Command::Replay { replays: replays.to_vec(), act: act.clone(), now }).await? {
+            Reply::Replayed(made) => Ok(made),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn resend(
+        &self,
+        new: NewMessage,
+        of: &str,
+        skips: bool,
+        act: &Act,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError> {
+        let packed = Packed::of(&new.bytes, self.compress_above());
+        match ask(self, Command::Resend { new, packed, of: of.to_owned(), skips, act: act.clone(), now }).await? {
+            Reply::Accepted(accepted) => Ok(accepted),
+            _ => Err(unexpected()),
+        }
     }
 
     async fn bring_forward(&self, destination: &str, now: Timestamp, latest: Timestamp) -> Result<u64, StoreError> {

@@ -1,5 +1,6 @@
 //! What every store must do, written once and expanded for each backend with [`contract_tests!`].
 
+mod act;
 mod flow;
 mod split;
 
@@ -8,13 +9,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    AcceptOutcome, AttemptOutcome, Decision, DeliveryState, Hold, MAX_HANDED_BYTES, MAX_PARSE_ATTEMPTS,
+    AcceptOutcome, Act, AttemptOutcome, Decision, DeliveryState, Hold, MAX_HANDED_BYTES, MAX_PARSE_ATTEMPTS,
     MAX_RESPONSE_BYTES, MappingFile, MappingVersion, MessageFilter, MessageState, NewAttempt, NewDelivery, NewMessage,
     NewPart, NewXref, Next, Output, Plan, Reason, Release, Released, Standing, Start, Store, StoreError, Transport,
     WaitKey, XrefKey,
 };
 use crate::base::{Sha256, Timestamp};
 
+pub use act::*;
 pub use flow::*;
 pub use split::*;
 
@@ -83,6 +85,16 @@ macro_rules! contract_tests {
             an_exhausted_head_frees_its_lane_when_told_and_is_marked_as_overtaken,
             moments_too_far_ahead_are_brought_forward,
             a_destination_that_is_gone_gets_nothing_until_it_is_resumed,
+            an_act_is_written_down_with_what_it_changed,
+            a_query_chooses_what_is_held_in_accept_order_and_in_pages,
+            a_query_chooses_by_everything_a_filter_can_say,
+            a_replay_is_a_new_delivery_outside_the_lane,
+            a_replay_of_a_held_delivery_takes_its_place,
+            replays_of_one_act_keep_their_order_and_their_pace,
+            what_cannot_be_replayed_is_left_alone,
+            a_corrected_copy_takes_the_place_of_the_old_message,
+            a_corrected_copy_may_leave_the_old_message_alone,
+            counts_follow_every_change,
         }
     };
 }
@@ -138,6 +150,17 @@ pub fn plan_of(deliveries: Vec<NewDelivery>) -> Plan {
 
 fn reason(cause: &str) -> Reason {
     Reason { cause: cause.into(), code: "XD-X001".into(), text: format!("because of {cause}"), ..Reason::default() }
+}
+
+pub fn decided(verb: &str, why: &str) -> Act {
+    Act {
+        id: format!("act_{verb}_{}", fastrand::u64(..)),
+        verb: verb.into(),
+        by: "li.wei".into(),
+        why: why.into(),
+        query: "a test".into(),
+        at: NOW,
+    }
 }
 
 pub fn attempt(id: &str, outcome: AttemptOutcome) -> NewAttempt {
@@ -402,7 +425,8 @@ pub async fn a_parked_head_blocks_its_lane_unless_told_otherwise(place: &impl Pl
             .await;
     }
     assert_eq!(lease(&*store, NOW).await, ["d"]);
-    let released = store.release(Release::Ids(vec!["dlv_a".into()]), NOW).await.expect("released");
+    let released =
+        store.release(Release::Ids(vec!["dlv_a".into()]), &decided("release", "a test"), NOW).await.expect("released");
     assert_eq!(released, Released { deliveries: 1, messages: 0 });
     assert_eq!(lease(&*store, NOW).await, ["a"]);
     deliver(&*store, "a").await;
@@ -415,12 +439,12 @@ pub async fn a_filtered_or_skipped_head_frees_its_lane(place: &impl Place) {
         planned(&*store, name, "SO-1").await;
     }
     assert_eq!(lease(&*store, NOW).await, ["a"]);
-    let sending = store.skip("dlv_a", "li.wei", "sent by hand", NOW).await;
+    let sending = store.skip("dlv_a", &decided("skip", "sent by hand"), NOW).await;
     assert!(matches!(sending, Err(StoreError::Conflict(_))), "{sending:?}");
     store.hold("dlv_a", Hold::Filter { rule: "drafts".into() }, NOW).await.expect("filtered");
-    store.skip("dlv_b", "li.wei", "sent by hand", NOW).await.expect("skipped");
+    store.skip("dlv_b", &decided("skip", "sent by hand"), NOW).await.expect("skipped");
     assert_eq!(lease(&*store, NOW).await, ["c"]);
-    let again = store.skip("dlv_b", "li.wei", "sent by hand", NOW).await;
+    let again = store.skip("dlv_b", &decided("skip", "sent by hand"), NOW).await;
     assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
     let view = store.message("msg_b").await.expect("read").expect("there");
     assert_eq!(view.standing, Standing::Skipped);
@@ -495,12 +519,25 @@ pub async fn a_code_is_released_by_its_prefix(place: &impl Place) {
             .await
             .expect("planned");
     }
-    let some = store.release(Release::WaitKeyPrefix("code:department:销售三部".into()), at(5)).await.expect("released");
+    let some = store
+        .release(Release::WaitKeyPrefix("code:department:销售三部".into()), &decided("release", "a test"), at(5))
+        .await
+        .expect("released");
     assert_eq!(some.deliveries, 1);
     assert_eq!(lease(&*store, at(5)).await, ["a"]);
-    let none = store.release(Release::WaitKeyPrefix("xref:".into()), at(5)).await.expect("released");
+    let none = store
+        .release(Release::WaitKeyPrefix("xref:".into()), &decided("release", "a test"), at(5))
+        .await
+        .expect("released");
     assert_eq!(none.deliveries, 0);
-    assert_eq!(store.release(Release::WaitKeyPrefix("code:".into()), at(5)).await.expect("released").deliveries, 1);
+    assert_eq!(
+        store
+            .release(Release::WaitKeyPrefix("code:".into()), &decided("release", "a test"), at(5))
+            .await
+            .expect("released")
+            .deliveries,
+        1
+    );
 }
 
 pub async fn parked_messages_are_released_by_cause(place: &impl Place) {
@@ -511,11 +548,12 @@ pub async fn parked_messages_are_released_by_cause(place: &impl Place) {
         let park = Plan { decision: Decision::Park(reason(cause)), ..plan_of(vec![]) };
         store.plan(&format!("msg_{name}"), park, NOW).await.expect("parked");
     }
-    let released = store.release(Release::Cause("no-route".into()), NOW).await.expect("released");
+    let released =
+        store.release(Release::Cause("no-route".into()), &decided("release", "a test"), NOW).await.expect("released");
     assert_eq!(released, Released { deliveries: 0, messages: 1 });
     let work = store.begin_transform(NOW, 10).await.expect("work");
     assert_eq!((work.len(), &*work[0].message.id, work[0].message.parse_attempts), (1, "msg_a", 1));
-    store.skip("msg_b", "li.wei", "a test", NOW).await.expect("skipped");
+    store.skip("msg_b", &decided("skip", "a test"), NOW).await.expect("skipped");
     assert_eq!(store.counts().await.expect("counts").skipped, 1);
 }
 
@@ -529,7 +567,7 @@ pub async fn release_gives_a_fresh_retry_budget(place: &impl Place) {
     let leased = store.lease(None, NOW, 1).await.expect("leased");
     assert_eq!((leased[0].attempts, leased[0].tries), (2, 2));
     record(&*store, "a", AttemptOutcome::Retry, Next::Park { reason: reason("exhausted"), frees_lane: false }).await;
-    store.release(Release::Cause("exhausted".into()), NOW).await.expect("released");
+    store.release(Release::Cause("exhausted".into()), &decided("release", "a test"), NOW).await.expect("released");
     let leased = store.lease(None, NOW, 1).await.expect("leased");
     assert_eq!((leased[0].attempts, leased[0].tries), (3, 0));
 }
@@ -580,7 +618,7 @@ pub async fn large_payloads_and_outputs_come_back_as_they_were(place: &impl Plac
         let view = store.message(&format!("msg_{name}")).await.expect("read").expect("there");
         assert_eq!((view.size, view.bytes.as_ref()), (large(name).len() as u64, Some(&large(name))));
     }
-    assert_eq!(store.verify().await.expect("verified").faults, Vec::<String>::new());
+    assert_eq!(store.verify(&|_| ()).await.expect("verified").faults, Vec::<String>::new());
 }
 
 pub async fn the_mappings_of_outputs_are_kept_once(place: &impl Place) {
@@ -711,7 +749,7 @@ pub async fn counts_obey_the_conservation_law(place: &impl Place) {
     let deliveries: Vec<_> = counts.deliveries.iter().map(|one| (one.state, one.count)).collect();
     assert_eq!(deliveries, [(DeliveryState::Delivered, 1), (DeliveryState::Planned, 1)]);
     assert_eq!(counts.unaccounted, 0);
-    let verified = store.verify().await.expect("verified");
+    let verified = store.verify(&|_| ()).await.expect("verified");
     assert_eq!((verified.digests, verified.faults), (4, vec![]));
 }
 
@@ -863,13 +901,16 @@ pub async fn random_histories_agree_with_a_plain_model(place: &impl Place) {
                 let id = format!("dlv_{}", one.name);
                 if random.bool() {
                     let held = matches!(one.state, DeliveryState::Waiting | DeliveryState::Parked);
-                    let released = store.release(Release::Ids(vec![id]), now).await.expect("released");
+                    let released = store
+                        .release(Release::Ids(vec![id]), &decided("release", "a test"), now)
+                        .await
+                        .expect("released");
                     assert_eq!(released.deliveries, u64::from(held), "step {step}");
                     if held {
                         (one.state, one.due_at) = (DeliveryState::Planned, one.due_at.min(now));
                     }
                 } else {
-                    let skipped = store.skip(&id, "li.wei", "test", now).await;
+                    let skipped = store.skip(&id, &decided("skip", "test"), now).await;
                     assert_eq!(skipped.is_ok(), !one.leased && !one.state.is_final(), "step {step}");
                     if skipped.is_ok() {
                         one.state = DeliveryState::Skipped;
@@ -887,6 +928,7 @@ pub async fn random_histories_agree_with_a_plain_model(place: &impl Place) {
     assert!(model.iter().filter(|one| one.state == DeliveryState::Delivered).count() > 10, "the history was dull");
     let counts = store.counts().await.expect("counts");
     assert_eq!((counts.total, counts.unaccounted), (next as u64, 0));
+    assert_eq!(store.verify(&|_| ()).await.expect("verified").faults, Vec::<String>::new());
     for one in &model {
         assert_eq!(state(&*store, &one.name).await, one.state, "{}", one.name);
     }

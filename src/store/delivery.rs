@@ -373,6 +373,8 @@ pub struct DeliveryView {
     pub output_sha256: Option<Sha256>,
     /// The attempts, in order.
     pub attempts: Vec<AttemptView>,
+    /// The delivery it repeats.
+    pub replay_of: Option<String>,
 }
 
 impl DeliveryView {

@@ -283,6 +283,8 @@ pub struct MessageInfo {
     pub business_key: Option<String>,
     /// The message it was a document of, when it is a part of a split one.
     pub parent: Option<String>,
+    /// The message it is a corrected copy of.
+    pub edited_from: Option<String>,
 }
 
 /// A message handed out for transformation.
@@ -317,6 +319,12 @@ pub struct MessageFilter {
     pub text: Option<String>,
     /// Received at or after.
     pub since: Option<Timestamp>,
+    /// Received before.
+    pub until: Option<Timestamp>,
+    /// Having a delivery of this route.
+    pub route: Option<String>,
+    /// Having a delivery to this system. With `route`, `held` and `delivery_state`: one delivery meets all of them.
+    pub destination: Option<String>,
 }
 
 /// One row of a list of messages.
@@ -358,6 +366,10 @@ pub struct MessageView {
     pub deliveries: Vec<DeliveryView>,
     /// What its documents became when it was split, in order of position.
     pub parts: Vec<PartView>,
+    /// The corrected copies made of it, oldest first.
+    pub edits: Vec<String>,
+    /// What operators decided about it or its deliveries, oldest first.
+    pub acts: Vec<super::ActView>,
 }
 
 /// One document of a split message.
@@ -418,10 +430,94 @@ pub struct Counts {
     pub skipped: u64,
     /// Messages whose documents went on as messages of their own.
     pub split: u64,
-    /// Deliveries by route, destination and state.
+    /// Deliveries that messages were planned to have.
+    pub planned: u64,
+    /// Deliveries by route, destination and state, in this order; only those there are.
     pub deliveries: Vec<DeliveryCount>,
     /// Deliveries that were planned, and parts of split messages, that are not there. Must be 0.
     pub unaccounted: u64,
+}
+
+/// The deliveries of a route to a destination, by state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Way<'a> {
+    /// The route.
+    pub route: &'a str,
+    /// The destination system.
+    pub destination: &'a str,
+    counts: BTreeMap<&'static str, u64>,
+}
+
+impl Way<'_> {
+    /// How many are in a state.
+    #[must_use]
+    pub fn of(&self, state: super::DeliveryState) -> u64 {
+        self.counts.get(state.as_str()).copied().unwrap_or_default()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counts.values().sum()
+    }
+}
+
+impl Counts {
+    /// Puts the deliveries in their order.
+    pub(super) fn sort(&mut self) {
+        self.deliveries.sort_by(|one, other| {
+            let key = |count: &DeliveryCount| (count.route.clone(), count.destination.clone(), count.state.as_str());
+            key(one).cmp(&key(other))
+        });
+    }
+
+    /// The deliveries by route and destination.
+    #[must_use]
+    pub fn ways(&self) -> Vec<Way<'_>> {
+        let mut ways: BTreeMap<(&str, &str), Way<'_>> = BTreeMap::new();
+        for row in &self.deliveries {
+            let way = Way { route: &row.route, destination: &row.destination, counts: BTreeMap::new() };
+            let way = ways.entry((&row.route, &row.destination)).or_insert(way);
+            way.counts.insert(row.state.as_str(), row.count);
+        }
+        ways.into_values().collect()
+    }
+
+    /// Where sums differ from those kept, one sentence each.
+    #[must_use]
+    pub fn differences(&self, kept: &Self) -> Vec<String> {
+        let messages = |counts: &Self| {
+            [
+                ("accepted", counts.accepted),
+                ("routed", counts.routed),
+                ("parked", counts.parked),
+                ("filtered", counts.filtered),
+                ("skipped", counts.skipped),
+                ("split", counts.split),
+            ]
+        };
+        let mut differences = Vec::new();
+        for ((state, found), (_, kept)) in messages(self).into_iter().zip(messages(kept)) {
+            if found != kept {
+                differences.push(format!("{kept} messages are counted as {state}, {found} are there"));
+            }
+        }
+        let mut rows: BTreeMap<(&str, &str, &str), (u64, u64)> = BTreeMap::new();
+        for row in &self.deliveries {
+            rows.entry((&row.route, &row.destination, row.state.as_str())).or_default().0 = row.count;
+        }
+        for row in &kept.deliveries {
+            rows.entry((&row.route, &row.destination, row.state.as_str())).or_default().1 = row.count;
+        }
+        for ((route, destination, state), (found, kept)) in rows {
+            if found != kept {
+                differences.push(format!(
+                    "{kept} deliveries by route `{route}` to `{destination}` are counted as {state}, {found} are there"
+                ));
+            }
+        }
+        differences
+    }
 }
 
 /// What a check of everything stored found.

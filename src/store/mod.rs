@@ -9,6 +9,7 @@
 //! nodes) stand behind it. To add a backend: a folder of its own with a `command::Backend`, and the behavioural suite of
 //! `contract.rs` expanded for it.
 
+mod act;
 mod code;
 mod codec;
 mod command;
@@ -22,6 +23,7 @@ mod message;
 mod pause;
 mod postgres;
 mod rows;
+mod selects;
 mod shared;
 mod sqlite;
 mod xref;
@@ -31,6 +33,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+pub use act::{Act, ActView, Chosen, ChosenDelivery, NewReplay, Spot};
 pub use code::{CODES, NOT_FOUND};
 pub use codec::COMPRESS_ABOVE;
 pub use delivery::{
@@ -41,7 +44,7 @@ pub use error::StoreError;
 pub use mapping::{KeptMapping, MappingFile, MappingVersion};
 pub use message::{
     AcceptOutcome, Accepted, Counts, DeliveryCount, MessageFilter, MessageInfo, MessageState, MessageSummary,
-    MessageView, NewMessage, Page, PartView, Reason, Standing, Transport, TypeCount, Verified, Work,
+    MessageView, NewMessage, Page, PartView, Reason, Standing, Transport, TypeCount, Verified, Way, Work,
 };
 pub use pause::{Pause, PauseKind};
 pub use postgres::{PostgresConfig, PostgresReader, PostgresStore};
@@ -92,7 +95,21 @@ pub trait Reader: Send + Sync {
     /// Messages that match, newest first; `cursor` is the `next` of the page before.
     async fn messages(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, StoreError>;
 
-    /// How many messages and deliveries are in which state.
+    /// Deliveries in one of these states that match, and parked messages when that is one of the states and the filter
+    /// asks nothing of deliveries; in accept order, behind `after`. Needs no payload and no output, so that a page is
+    /// small; [`MessageFilter::standing`] is not looked at.
+    async fn select(
+        &self,
+        filter: &MessageFilter,
+        states: &[DeliveryState],
+        after: Option<Spot>,
+        limit: usize,
+    ) -> Result<Vec<Chosen>, StoreError>;
+
+    /// What operators decided, newest first; `before` is the last `seq` of the page before.
+    async fn acts(&self, before: Option<i64>, limit: usize) -> Result<Vec<ActView>, StoreError>;
+
+    /// How many messages and deliveries are in which state. Cheap: its cost does not grow with their number.
     async fn counts(&self) -> Result<Counts, StoreError>;
 
     /// Which document types each system has sent since a moment, by system and type; split messages are counted by their
@@ -102,8 +119,9 @@ pub trait Reader: Send + Sync {
     /// The destinations that get nothing at the moment, by name.
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
 
-    /// Checks everything stored: the database's own structure, every digest, the conservation law. Slow.
-    async fn verify(&self) -> Result<Verified, StoreError>;
+    /// Checks everything stored: the database's own structure, every digest, the conservation law message by message, and
+    /// whether [`Self::counts`] says what is there. Slow; `progress` is told the digests compared so far.
+    async fn verify(&self, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Verified, StoreError>;
 
     /// Finishes what was asked before, then closes. Later calls are answered with [`StoreError::Unavailable`].
     async fn close(&self);
@@ -176,12 +194,38 @@ pub trait Store: Reader {
     async fn record(&self, delivery: &str, attempt: NewAttempt, next: Next) -> Result<Recorded, StoreError>;
 
     /// Lets waiting and parked things, and what the calendar holds, try again. Deliveries keep their output and become due,
-    /// at `now` or when they were before, with a fresh retry budget; parked messages are transformed again. Things in any other state are left alone.
-    async fn release(&self, what: Release, now: Timestamp) -> Result<Released, StoreError>;
+    /// at `now` or when they were before, with a fresh retry budget; parked messages are
+    /// transformed again. Things in any other state are left alone.
+    ///
+    /// The act is written down with what it changed, in the same transaction; one that changed nothing is not.
+    async fn release(&self, what: Release, act: &Act, now: Timestamp) -> Result<Released, StoreError>;
 
-    /// Gives up a delivery, or a parked message, by a person's decision; `by` names the person.
+    /// Gives up a delivery, or a parked message, by a person's decision.
     /// Conflict: already in a final state, or being sent at this moment.
-    async fn skip(&self, id: &str, by: &str, why: &str, now: Timestamp) -> Result<(), StoreError>;
+    async fn skip(&self, id: &str, act: &Act, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Makes deliveries again, all in one transaction; how many were made.
+    ///
+    /// An original in a final state stays as it is. One that is held is given up by the act, and the new one, when it has
+    /// the same lane, takes its place there. An original in any other state, one of an unknown id, one without output when the
+    /// output is to be kept, and one whose message has lost its bytes to retention is left alone.
+    async fn replay(&self, replays: &[NewReplay], act: &Act, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Accepts a corrected copy of a message. With `skips` the old one, or what of its deliveries is not final, is given
+    /// up in the same transaction.
+    ///
+    /// The copy takes the place behind the old message in accept order, before every message accepted later, so that it
+    /// takes over its place in lanes; its key must be `None`.
+    /// Conflict: the old message is not decided upon yet or is split, a delivery to be given up is being sent at this
+    /// moment, or there is no place left behind it.
+    async fn resend(
+        &self,
+        new: NewMessage,
+        of: &str,
+        skips: bool,
+        act: &Act,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError>;
 
     /// Whether what was handed out to this process is surely still its own. False after a standstill so long that another
     /// node may have taken it over: then nothing is to be sent, and what is recorded finds no lease.

@@ -17,6 +17,11 @@ macro_rules! rows {
 
         type Row = $row;
 
+        /// Why a row is held, filtered or skipped.
+        pub(super) fn reason(row: &Row) -> Result<Option<Reason>, sqlx::Error> {
+            from_json(row, "reason")
+        }
+
         /// A column holds something this program never writes.
         pub(super) fn unreadable(column: &str) -> sqlx::Error {
             sqlx::Error::ColumnDecode { index: column.to_owned(), source: "unknown value".into() }
@@ -62,6 +67,7 @@ macro_rules! rows {
                 parse_attempts: number(row, "parse_attempts")?,
                 business_key: row.try_get("business_key")?,
                 parent: row.try_get("parent_id")?,
+                edited_from: row.try_get("edited_id")?,
             })
         }
 
@@ -109,6 +115,7 @@ macro_rules! rows {
                 output: None,
                 output_sha256: None,
                 attempts: Vec::new(),
+                replay_of: row.try_get("replay_id")?,
             };
             Ok((row.try_get("seq")?, view))
         }

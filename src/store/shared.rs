@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{AcceptOutcome, Accepted, MAX_HANDED_BYTES, NewMessage, Reason, StoreError};
+use super::{AcceptOutcome, Accepted, Act, MAX_HANDED_BYTES, NewMessage, Reason, StoreError};
 use crate::base::Sha256;
 
 /// How many bytes one call may still hand out.
@@ -52,6 +52,26 @@ pub fn outcome(
 /// The reason of something a rule filtered.
 pub fn filtered_by(rule: &str) -> Reason {
     Reason { cause: "filtered".into(), text: format!("filtered by rule `{rule}`"), ..Reason::default() }
+}
+
+/// The reason of something a person gave up.
+pub fn skipped_by(act: &Act) -> Reason {
+    let text = format!("skipped by {}: {}", act.by, act.why);
+    Reason { cause: "skipped".into(), text, ..Reason::default() }
+}
+
+/// The reason of something given up for another that takes its place.
+pub fn replaced_by(id: &str, act: &Act) -> Reason {
+    let text = format!("replaced by {id}, by {}: {}", act.by, act.why);
+    Reason { cause: "skipped".into(), text, ..Reason::default() }
+}
+
+/// Faults of one kind that `verify` tells one by one.
+pub const FAULTS_TOLD: i64 = 20;
+
+/// The fault of a message that lacks something.
+pub fn incomplete(id: &str) -> String {
+    format!("message `{id}` lacks a delivery or part it was planned to have")
 }
 
 /// A value as JSON text, for columns and for lists passed to SQL.

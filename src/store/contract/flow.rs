@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    DESTINATION, NOW, Place, at, attempt, deliver, delivery, lease, message, output, plan_of, planned, reason, record,
-    state,
+    DESTINATION, NOW, Place, at, attempt, decided, deliver, delivery, lease, message, output, plan_of, planned, reason,
+    record, state,
 };
 use crate::store::{
     AttemptOutcome, DeliveryState, Hold, MessageFilter, NewDelivery, Next, Pause, PauseKind, Release, Standing, Store,
@@ -75,11 +75,17 @@ pub async fn what_is_held_until_a_moment_is_listed_and_released_by_cause_or_by_h
     assert_eq!((view.standing, view.deliveries[0].due_at), (Standing::Waiting, at(3600)));
     assert_eq!(view.deliveries[0].reason, Some(reason("calendar")));
     assert!(lease(&*store, at(10)).await.is_empty());
-    let by_hand = store.release(Release::Ids(vec!["dlv_a".into(), "dlv_c".into()]), at(10)).await.expect("released");
+    let by_hand = store
+        .release(Release::Ids(vec!["dlv_a".into(), "dlv_c".into()]), &decided("release", "a test"), at(10))
+        .await
+        .expect("released");
     assert_eq!(by_hand.deliveries, 1, "what only waits for its turn is left alone");
     let leased = store.lease(None, at(10), 10).await.expect("leased");
     assert_eq!(leased.iter().map(|one| (&*one.id, one.waived, one.tries)).collect::<Vec<_>>(), [("dlv_a", true, 0)]);
-    let by_cause = store.release(Release::Cause("calendar".into()), at(20)).await.expect("released");
+    let by_cause = store
+        .release(Release::Cause("calendar".into()), &decided("release", "a test"), at(20))
+        .await
+        .expect("released");
     assert_eq!(by_cause.deliveries, 1);
     let leased = store.lease(None, at(20), 10).await.expect("leased");
     assert_eq!(leased.iter().map(|one| (&*one.id, one.waived)).collect::<Vec<_>>(), [("dlv_b", false)]);
@@ -103,13 +109,14 @@ pub async fn an_exhausted_head_frees_its_lane_when_told_and_is_marked_as_overtak
     assert_eq!(lease(&*store, NOW).await, ["b"]);
     deliver(&*store, "b").await;
     assert!(overtaken("a").await && !overtaken("b").await && !overtaken("c").await);
-    let released = store.release(Release::Ids(vec!["dlv_a".into()]), NOW).await.expect("released");
+    let released =
+        store.release(Release::Ids(vec!["dlv_a".into()]), &decided("release", "a test"), NOW).await.expect("released");
     assert_eq!(released.deliveries, 1);
     assert_eq!(lease(&*store, NOW).await, ["a"], "the lane has its head again");
     let next = Next::Park { reason: reason("rejected"), frees_lane: false };
     record(&*store, "a", AttemptOutcome::Rejected, next).await;
     assert!(lease(&*store, NOW).await.is_empty(), "parked for another cause it holds up its lane, as planned");
-    store.skip("dlv_a", "chen", "typed in by hand", NOW).await.expect("skipped");
+    store.skip("dlv_a", &decided("skip", "typed in by hand"), NOW).await.expect("skipped");
     assert_eq!(lease(&*store, NOW).await, ["c"]);
     assert!(overtaken("a").await);
 }

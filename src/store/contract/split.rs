@@ -96,7 +96,7 @@ pub async fn a_part_that_is_known_is_not_stored_again_and_a_conflict_is_parked(p
     let counts = store.counts().await.expect("counts");
     assert_eq!((counts.total, counts.accepted, counts.parked, counts.split), (5, 3, 1, 1));
     assert_eq!(counts.unaccounted, 0);
-    let verified = store.verify().await.expect("verified");
+    let verified = store.verify(&|_| ()).await.expect("verified");
     assert_eq!((verified.digests, verified.faults), (5, vec![]));
 }
 

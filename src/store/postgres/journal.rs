@@ -19,13 +19,18 @@ use crate::{
     },
 };
 
+/// From one message to the next in accept order; the places between are for its parts and copies.
+pub(super) const STEP: i64 = MAX_PARTS as i64 + 1;
+
 /// Where new messages go in accept order.
 #[derive(Clone, Copy)]
-enum Place {
+pub(super) enum Place {
     /// At the end.
     Last,
     /// After the message they are split off.
     After { parent: i64, first: i64 },
+    /// In a place that is free.
+    Behind { first: i64 },
 }
 
 /// What a plan does to its message.
@@ -69,7 +74,7 @@ impl Batch<'_> {
         Ok(new.iter().map(|(message, packed)| outcome(message, packed.sha256, &stored, &known)).collect())
     }
 
-    async fn insert_messages(
+    pub(super) async fn insert_messages(
         &mut self,
         new: &[(&NewMessage, &Packed)],
         place: Place,
@@ -84,6 +89,7 @@ impl Batch<'_> {
         let (parent, first) = match place {
             Place::Last => (None, None),
             Place::After { parent, first } => (Some(parent), Some(first)),
+            Place::Behind { first } => (None, Some(first)),
         };
         let insert = concat!(
             "WITH new AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], ",

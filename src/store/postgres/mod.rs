@@ -4,6 +4,7 @@
 //! database: claims, lanes, numbers of nodes. What a process keeps in memory may be wrong at any instant, and is never
 //! believed without a row that says so. A change to the tables is a new script at the end of `schema.rs`.
 
+mod act;
 mod fault;
 mod journal;
 mod link;
@@ -12,6 +13,7 @@ mod outbox;
 mod read;
 mod row;
 mod schema;
+mod select;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -30,8 +32,8 @@ pub use read::PostgresReader;
 
 use self::{fault::opening, node::Node, writer::Writer};
 use super::{
-    Counts, KeptMapping, Leased, MappingVersion, MessageFilter, MessageView, Page, Pause, Reader, StoreError,
-    TypeCount, Verified, Work, XrefKey,
+    ActView, Chosen, Counts, DeliveryState, KeptMapping, Leased, MappingVersion, MessageFilter, MessageView, Page,
+    Pause, Reader, Spot, StoreError, TypeCount, Verified, Work, XrefKey,
     command::{Backend, Command, Request},
     health::Health,
 };
@@ -150,9 +152,22 @@ impl Reader for PostgresStore {
         self.reader.pauses().await
     }
 
-    async fn verify(&self) -> Result<Verified, StoreError> {
-        self.health.check()?;
-        self.reader.verify().await
+    async fn select(
+        &self,
+        filter: &MessageFilter,
+        states: &[DeliveryState],
+        after: Option<Spot>,
+        limit: usize,
+    ) -> Result<Vec<Chosen>, StoreError> {
+        self.reader.select(filter, states, after, limit).await
+    }
+
+    async fn acts(&self, before: Option<i64>, limit: usize) -> Result<Vec<ActView>, StoreError> {
+        self.reader.acts(before, limit).await
+    }
+
+    async fn verify(&self, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Verified, StoreError> {
+        self.reader.verify(progress).await
     }
 
     async fn close(&self) {

@@ -1,4 +1,4 @@
-//! Deliveries out: lease, output, hold, record, release, skip, and the order of lanes.
+//! Deliveries out: lease, output, hold, record, and the order of lanes.
 //!
 //! Whoever changes what stands in a lane holds the lane's lock until it commits: only so can two nodes agree on which
 //! delivery is its first.
@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
 };
 
-use sqlx::{Row as _, postgres::PgRow};
+use sqlx::Row as _;
 
 use super::{
     journal::joined,
@@ -19,7 +19,7 @@ use crate::{
     base::{Sha256, Timestamp},
     store::{
         COMPRESS_ABOVE, DeliveryState, Hold, MAX_RESPONSE_BYTES, MappingVersion, NewAttempt, NewDelivery, NewXref,
-        Next, Output, Pause, PauseKind, Reason, Recorded, Release, Released, StoreError, WaitKey, XrefKey,
+        Next, Output, Pause, PauseKind, Reason, Recorded, StoreError, WaitKey, XrefKey,
         codec::Packed,
         command::{Command, Reply, Request},
         shared::{Budget, filtered_by, json},
@@ -46,11 +46,11 @@ pub const LEASE_ANY: &str = lease_sql!("");
 /// Due deliveries of one destination. Bound: now, limit, destination.
 pub const LEASE_ONE: &str = lease_sql!("AND d.destination = $3 ");
 
-const RELEASE: &str = "UPDATE delivery SET state = 'planned', due_at = least(due_at, $1), tries = 0, \
+pub(super) const RELEASE: &str = "UPDATE delivery SET state = 'planned', due_at = least(due_at, $1), tries = 0, \
     blocking = (lane_key <> 0), ready = (lane_key = 0), wait_key = NULL, cause = NULL, reason = NULL, finished_at = NULL ";
 
 /// The same by a person's decision.
-const RELEASE_BY_HAND: &str = "UPDATE delivery SET state = 'planned', due_at = least(due_at, $1), tries = 0, \
+pub(super) const RELEASE_BY_HAND: &str = "UPDATE delivery SET state = 'planned', due_at = least(due_at, $1), tries = 0, \
     blocking = (lane_key <> 0), ready = (lane_key = 0), waived = (waived OR coalesce(cause = 'calendar', false)), \
     wait_key = NULL, cause = NULL, reason = NULL, finished_at = NULL ";
 
@@ -86,28 +86,28 @@ pub struct NewRow<'a> {
 }
 
 /// A lease that ends, and how.
-struct Ending<'a> {
-    at: usize,
-    id: &'a str,
-    held: Held,
-    attempt: Option<&'a NewAttempt>,
-    change: Change,
-    xrefs: &'a [NewXref],
+pub(super) struct Ending<'a> {
+    pub(super) at: usize,
+    pub(super) id: &'a str,
+    pub(super) held: Held,
+    pub(super) attempt: Option<&'a NewAttempt>,
+    pub(super) change: Change,
+    pub(super) xrefs: &'a [NewXref],
 }
 
 /// What a delivery becomes.
-struct Change {
-    state: DeliveryState,
-    due_at: Option<Timestamp>,
-    wait: Option<WaitKey>,
-    reason: Option<Reason>,
+pub(super) struct Change {
+    pub(super) state: DeliveryState,
+    pub(super) due_at: Option<Timestamp>,
+    pub(super) wait: Option<WaitKey>,
+    pub(super) reason: Option<Reason>,
     /// Parked: the lane goes on, whatever the plan said.
-    frees_lane: bool,
-    now: Timestamp,
+    pub(super) frees_lane: bool,
+    pub(super) now: Timestamp,
 }
 
 impl Change {
-    fn to(state: DeliveryState, now: Timestamp) -> Self {
+    pub(super) fn to(state: DeliveryState, now: Timestamp) -> Self {
         Self { state, due_at: None, wait: None, reason: None, frees_lane: false, now }
     }
 
@@ -369,7 +369,7 @@ impl Batch<'_> {
     }
 
     /// Moves deliveries to their states; the number of attempts of each after it.
-    async fn change(&mut self, endings: &[Ending<'_>]) -> Result<HashMap<i64, u32>, sqlx::Error> {
+    pub(super) async fn change(&mut self, endings: &[Ending<'_>]) -> Result<HashMap<i64, u32>, sqlx::Error> {
         let changes = || endings.iter().map(|ending| &ending.change);
         let reasons = || changes().map(|change| change.reason.as_ref());
         let outcomes = endings.iter().map(|ending| ending.attempt.map(|attempt| attempt.outcome.as_str()));
@@ -572,88 +572,6 @@ impl Batch<'_> {
             .await?;
         lanes.extend(&released);
         Ok(released.len() as u64)
-    }
-
-    /// Lets waiting and parked things try again.
-    pub(super) async fn release(&mut self, what: &Release, now: Timestamp) -> Result<Released, Halt> {
-        const BY_KEY: &str = "WHERE state = 'waiting' AND starts_with(wait_key, $2) RETURNING lane_key";
-        const BY_CAUSE: &str = "WHERE state IN ('waiting', 'parked', 'planned') AND cause = $2 RETURNING lane_key";
-        const BY_IDS: &str = "WHERE (state IN ('waiting', 'parked') OR (state = 'planned' AND cause IS NOT NULL)) \
-            AND (id = ANY($2) \
-            OR message IN (SELECT seq FROM message WHERE id = ANY($2))) RETURNING lane_key";
-        const MESSAGES: &str = "UPDATE message SET state = 'accepted', cause = NULL, reason = NULL, \
-            parse_attempts = 0 WHERE state = 'parked' ";
-        let release = |how, condition| sqlx::query_scalar(joined(&[how, condition])).bind(now.micros());
-        let messages = |condition| sqlx::query(joined(&[MESSAGES, condition]));
-        let (lanes, messages): (Vec<i64>, u64) = match what {
-            Release::WaitKeyPrefix(prefix) => {
-                (release(RELEASE, BY_KEY).bind(prefix).fetch_all(&mut *self.conn).await?, 0)
-            }
-            Release::Cause(cause) => {
-                let count = messages("AND cause = $1").bind(cause).execute(&mut *self.conn).await?.rows_affected();
-                (release(RELEASE, BY_CAUSE).bind(cause).fetch_all(&mut *self.conn).await?, count)
-            }
-            Release::Ids(ids) => {
-                let count = messages("AND id = ANY($1)").bind(ids).execute(&mut *self.conn).await?.rows_affected();
-                (release(RELEASE_BY_HAND, BY_IDS).bind(ids).fetch_all(&mut *self.conn).await?, count)
-            }
-        };
-        let released = Released { deliveries: lanes.len() as u64, messages };
-        self.woke |= released.deliveries + released.messages > 0;
-        self.lock(lanes.clone()).await?;
-        self.refresh_lanes(lanes).await?;
-        Ok(released)
-    }
-
-    /// Gives up a delivery or a parked message.
-    pub(super) async fn skip(&mut self, id: &str, by: &str, why: &str, now: Timestamp) -> Result<Reply, Halt> {
-        let reason = Reason { cause: "skipped".into(), text: format!("skipped by {by}: {why}"), ..Reason::default() };
-        let changed = sqlx::query(
-            "UPDATE message SET state = 'skipped', cause = $2, reason = $3 WHERE id = $1 AND state = 'parked'",
-        )
-        .bind(id)
-        .bind(&reason.cause)
-        .bind(json(&reason))
-        .execute(&mut *self.conn)
-        .await?;
-        if changed.rows_affected() > 0 {
-            return Ok(Reply::Done);
-        }
-        let message: Option<String> = sqlx::query_scalar("SELECT state FROM message WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&mut *self.conn)
-            .await?;
-        if let Some(state) = message {
-            return Err(
-                StoreError::conflict(format!("message `{id}` is {state}; only a parked one can be skipped")).into()
-            );
-        }
-        let row: Option<PgRow> = sqlx::query("SELECT seq, message, lane_key FROM delivery WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&mut *self.conn)
-            .await?;
-        let row = row.ok_or_else(|| StoreError::not_found(id))?;
-        let held =
-            Held { seq: row.try_get("seq")?, message: row.try_get("message")?, lane_key: row.try_get("lane_key")? };
-        self.lock(vec![held.lane_key]).await?;
-        let (state, is_leased): (String, bool) = sqlx::query_as(
-            "SELECT state, EXISTS (SELECT 1 FROM claim WHERE delivery = delivery.seq) FROM delivery WHERE seq = $1 \
-             FOR UPDATE",
-        )
-        .bind(held.seq)
-        .fetch_one(&mut *self.conn)
-        .await?;
-        if DeliveryState::parse(&state).is_none_or(DeliveryState::is_final) {
-            return Err(StoreError::conflict(format!("delivery `{id}` is {state} already")).into());
-        }
-        if is_leased {
-            return Err(StoreError::conflict(format!("delivery `{id}` is being sent at this moment")).into());
-        }
-        let change = Change { reason: Some(reason), ..Change::to(DeliveryState::Skipped, now) };
-        self.change(&[Ending { at: 0, id, held, attempt: None, change, xrefs: &[] }]).await?;
-        self.woke = true;
-        self.refresh_lanes(vec![held.lane_key]).await?;
-        Ok(Reply::Done)
     }
 
     /// Stores deliveries; their lanes must be locked, and refreshed afterwards.

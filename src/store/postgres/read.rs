@@ -16,16 +16,17 @@ use super::{
     node::Held,
     outbox::known_xrefs,
     row::{attempt_view, delivery_leased, delivery_view, digest, message_info, number, pause, word},
-    schema,
+    schema, select,
 };
 use crate::{
     base::{Sha256, Timestamp},
     store::{
-        AttemptView, Counts, DeliveryCount, DeliveryState, KeptMapping, Leased, MappingFile, MappingVersion,
-        MessageFilter, MessageInfo, MessageState, MessageSummary, MessageView, Output, Page, PartView, Pause, Reader,
-        Standing, StoreError, TypeCount, Verified, Work, XrefKey, code,
+        ActView, AttemptView, Chosen, Counts, DeliveryCount, DeliveryState, KeptMapping, Leased, MappingFile,
+        MappingVersion, MessageFilter, MessageInfo, MessageState, MessageSummary, MessageView, Output, Page, PartView,
+        Pause, Reader, Spot, Standing, StoreError, TypeCount, Verified, Work, XrefKey, code,
         codec::{Codec, unpack},
         health::{self, Health},
+        shared::{self, FAULTS_TOLD},
     },
 };
 
@@ -38,7 +39,8 @@ macro_rules! message_columns {
     () => {
         "m.seq, m.id, m.system, m.document_type, m.site, m.dedup_key, m.sha256, m.size, m.content_type, m.transport, \
          m.received_at, m.attributes::text AS attributes, m.state, m.reason, m.parse_attempts, m.business_key, m.delivery_count, \
-         (SELECT parent.id FROM message parent WHERE parent.seq = m.parent) AS parent_id"
+         (SELECT parent.id FROM message parent WHERE parent.seq = m.parent) AS parent_id, \
+         (SELECT old.id FROM message old WHERE old.seq = m.edited_from) AS edited_id"
     };
 }
 
@@ -255,7 +257,9 @@ impl PostgresReader {
                 MessageState::Split => counts.split = count,
             }
         }
+        counts.sort();
         let there: u64 = counts.deliveries.iter().map(|delivery| delivery.count).sum();
+        counts.planned = planned;
         counts.unaccounted = planned.abs_diff(there) + parts.abs_diff(parts_there) + lost;
         Ok(counts)
     }
@@ -270,7 +274,11 @@ impl PostgresReader {
         Ok(due.map(Timestamp))
     }
 
-    async fn check_digests(&self, verified: &mut Verified) -> Result<(), sqlx::Error> {
+    async fn check_digests(
+        &self,
+        verified: &mut Verified,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), sqlx::Error> {
         const PAGE: i64 = 64;
         const QUERIES: [(&str, &str); 2] = [
             (
@@ -304,6 +312,7 @@ impl PostgresReader {
                         None => verified.faults.push(format!("the {what} of `{id}` is missing")),
                     }
                 }
+                progress(verified.digests);
                 if rows.is_empty() {
                     break;
                 }
@@ -384,7 +393,8 @@ impl Reader for PostgresReader {
         let bytes_removed_at = removed.map(Timestamp);
         let bytes = if removed.is_none() { Some(self.payload(&row, &message)?) } else { None };
         let sql = format!(
-            "SELECT d.*, {OUTPUT_COLUMNS} FROM delivery d LEFT JOIN output o ON o.delivery = d.seq \
+            "SELECT d.*, {OUTPUT_COLUMNS}, (SELECT first.id FROM delivery first WHERE first.seq = d.replay_of) AS replay_id \
+             FROM delivery d LEFT JOIN output o ON o.delivery = d.seq \
              WHERE d.message = $1 ORDER BY d.position"
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
@@ -417,7 +427,15 @@ impl Reader for PostgresReader {
             MessageState::Split => parts(&mut snapshot, message.seq).await.map_err(|error| self.sql(&error))?,
             _ => Vec::new(),
         };
-        Ok(Some(MessageView { message, standing, size, bytes, bytes_removed_at, deliveries, parts }))
+        let edits = sqlx::query_scalar("SELECT id FROM message WHERE edited_from = $1 ORDER BY seq")
+            .bind(message.seq)
+            .fetch_all(&mut *snapshot)
+            .await
+            .map_err(|error| self.sql(&error))?;
+        let acts = select::acts_on(message.seq).build().fetch_all(&mut *snapshot).await;
+        let acts = acts.and_then(|rows| rows.iter().map(select::act_view).collect());
+        let acts = acts.map_err(|error| self.sql(&error))?;
+        Ok(Some(MessageView { message, standing, size, bytes, bytes_removed_at, deliveries, parts, edits, acts }))
     }
 
     async fn messages(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, StoreError> {
@@ -442,6 +460,24 @@ impl Reader for PostgresReader {
                 return Ok(found);
             }
         }
+    }
+
+    async fn select(
+        &self,
+        filter: &MessageFilter,
+        states: &[DeliveryState],
+        after: Option<Spot>,
+        limit: usize,
+    ) -> Result<Vec<Chosen>, StoreError> {
+        self.health.check()?;
+        let rows = select::select(filter, states, after, limit).build().fetch_all(&self.pool).await;
+        rows.and_then(|rows| rows.iter().map(select::chosen).collect()).map_err(|error| self.sql(&error))
+    }
+
+    async fn acts(&self, before: Option<i64>, limit: usize) -> Result<Vec<ActView>, StoreError> {
+        self.health.check()?;
+        let rows = select::acts(before, limit).build().fetch_all(&self.pool).await;
+        rows.and_then(|rows| rows.iter().map(select::act_view).collect()).map_err(|error| self.sql(&error))
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
@@ -474,13 +510,16 @@ impl Reader for PostgresReader {
         read.await.map_err(|error| self.sql(&error))
     }
 
-    async fn verify(&self) -> Result<Verified, StoreError> {
+    async fn verify(&self, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Verified, StoreError> {
+        self.health.check()?;
         let mut verified = Verified::default();
-        self.check_digests(&mut verified).await.map_err(|error| self.sql(&error))?;
+        self.check_digests(&mut verified, progress).await.map_err(|error| self.sql(&error))?;
         let unaccounted = self.count().await.map_err(|error| self.sql(&error))?.unaccounted;
         if unaccounted > 0 {
             verified.faults.push(format!("{unaccounted} planned deliveries or parts of split messages are not there"));
         }
+        let incomplete = select::incomplete(FAULTS_TOLD).build_query_scalar::<String>().fetch_all(&self.pool).await;
+        verified.faults.extend(incomplete.map_err(|error| self.sql(&error))?.iter().map(|id| shared::incomplete(id)));
         Ok(verified)
     }
 }
@@ -538,39 +577,7 @@ fn matching(filter: &MessageFilter, cursor: Option<i64>) -> QueryBuilder<Postgre
     if let Some(cursor) = cursor {
         select.push(" AND m.seq < ").push_bind(cursor);
     }
-    if let Some(state) = filter.state {
-        select.push(" AND m.state = ").push_bind(state.as_str());
-    }
-    for (column, wanted) in
-        [("system", &filter.system), ("document_type", &filter.document_type), ("business_key", &filter.business_key)]
-    {
-        if let Some(wanted) = wanted {
-            select.push(" AND m.").push(column).push(" = ").push_bind(wanted.clone());
-        }
-    }
-    if let Some(since) = filter.since {
-        select.push(" AND m.received_at >= ").push_bind(since.micros());
-    }
-    if let Some(state) = filter.delivery_state {
-        select.push(" AND EXISTS (SELECT 1 FROM delivery d WHERE d.message = m.seq AND d.state = ");
-        select.push_bind(state.as_str()).push(")");
-    }
-    if let Some(cause) = &filter.held {
-        select.push(" AND (m.state = 'parked' AND m.cause = ").push_bind(cause.clone());
-        select.push(" OR m.seq IN (SELECT message FROM delivery WHERE state IN ('waiting', 'parked') AND cause = ");
-        select
-            .push_bind(cause.clone())
-            .push(" UNION SELECT message FROM delivery WHERE state = 'planned' AND cause = ");
-        select.push_bind(cause.clone()).push("))");
-    }
-    if let Some(text) = &filter.text {
-        let pattern = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        select.push(" AND (coalesce(m.id, '') || ' ' || coalesce(m.business_key, '') || ' ' || ");
-        select
-            .push("coalesce(m.dedup_key, '') || ' ' || m.attributes::text || ' ' || coalesce(m.reason, '') || ' ' || ");
-        select.push("coalesce((SELECT string_agg(d.id || ' ' || coalesce(d.reason, ''), ' ') FROM delivery d ");
-        select.push("WHERE d.message = m.seq), '')) ILIKE ").push_bind(format!("%{pattern}%")).push(" ESCAPE '\\'");
-    }
+    select::of_whole(&mut select, filter);
     select
 }
 

@@ -258,7 +258,7 @@ async fn a_flipped_byte_is_noticed_and_ends_the_store() {
     contract::accepted(&store, "a").await;
     let mut raw = schema.raw().await;
     sqlx::query("UPDATE payload SET bytes = set_byte(bytes, 0, 33)").execute(&mut raw).await.expect("flipped");
-    let verified = store.verify().await.expect("verified");
+    let verified = store.verify(&|_| ()).await.expect("verified");
     assert_eq!(verified.faults, ["the payload of `msg_a` does not match its SHA-256"]);
     let read = store.begin_transform(NOW, 10).await;
     assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");

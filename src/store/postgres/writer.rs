@@ -122,8 +122,12 @@ impl Batch<'_> {
         match command {
             Command::Plan { message, plan, parts, .. } => self.plan_split(message, plan, parts).await,
             Command::KeepMapping { version, now } => self.keep_mapping(version, *now).await,
-            Command::Release { what, now } => self.release(what, *now).await.map(Reply::Released),
-            Command::Skip { id, by, why, now } => self.skip(id, by, why, *now).await,
+            Command::Release { what, act, now } => self.release(what, act, *now).await.map(Reply::Released),
+            Command::Skip { id, act, now } => self.skip(id, act, *now).await,
+            Command::Replay { replays, act, now } => self.replay(replays, act, *now).await.map(Reply::Replayed),
+            Command::Resend { new, packed, of, skips, act, now } => {
+                self.resend((new, packed), of, *skips, act, *now).await.map(Reply::Accepted)
+            }
             Command::BeginTransform { limit } => self.begin_transform(*limit).await.map(Reply::Begun),
             Command::Lease { destination, now, limit } => {
                 self.lease(destination.as_deref(), *now, *limit).await.map(Reply::Leased)

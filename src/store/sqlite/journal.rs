@@ -20,20 +20,20 @@ use crate::{
 const CHUNKS: [usize; 4] = [64, 16, 4, 1];
 
 /// From one message to the next in accept order; the places between are for its parts.
-const STEP: i64 = MAX_PARTS as i64 + 1;
+pub(super) const STEP: i64 = MAX_PARTS as i64 + 1;
 
 /// Where new messages go in accept order.
 #[derive(Clone, Copy)]
-struct Row {
+pub(super) struct SeqRow {
     /// The first one's place.
-    first: i64,
+    pub(super) first: i64,
     /// From one to the next.
-    step: i64,
+    pub(super) step: i64,
     /// The message they are split off.
-    parent: Option<i64>,
+    pub(super) parent: Option<i64>,
 }
 
-impl Row {
+impl SeqRow {
     fn after(self, count: usize) -> Self {
         Self { first: self.first + self.step * i64::try_from(count).unwrap_or(i64::MAX), ..self }
     }
@@ -50,13 +50,13 @@ impl Batch<'_> {
             .fetch_optional(&mut *self.conn)
             .await?;
         let first = (last.unwrap_or(0) / STEP + 1) * STEP;
-        self.insert(new, Row { first, step: STEP, parent: None }).await
+        self.insert(new, SeqRow { first, step: STEP, parent: None }).await
     }
 
     async fn insert(
         &mut self,
         new: &[(&NewMessage, &Packed)],
-        mut row: Row,
+        mut row: SeqRow,
     ) -> Result<Vec<Result<Reply, StoreError>>, sqlx::Error> {
         let mut stored: HashMap<String, i64> = HashMap::with_capacity(new.len());
         let mut rest = new;
@@ -74,7 +74,7 @@ impl Batch<'_> {
             .collect())
     }
 
-    async fn insert_payloads(
+    pub(super) async fn insert_payloads(
         &mut self,
         new: &[(&NewMessage, &Packed)],
         stored: &HashMap<String, i64>,
@@ -95,10 +95,10 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn insert_messages(
+    pub(super) async fn insert_messages(
         &mut self,
         chunk: &[(&NewMessage, &Packed)],
-        row: Row,
+        row: SeqRow,
         skips_known: bool,
         stored: &mut HashMap<String, i64>,
     ) -> Result<(), sqlx::Error> {
@@ -272,7 +272,7 @@ impl Batch<'_> {
         parts: &[NewPart],
         packed: &[Packed],
     ) -> Result<Vec<Accepted>, sqlx::Error> {
-        let row = Row { first: parent + 1, step: 1, parent: Some(parent) };
+        let row = SeqRow { first: parent + 1, step: 1, parent: Some(parent) };
         let new: Vec<(&NewMessage, &Packed)> = parts.iter().map(|part| &part.message).zip(packed).collect();
         let replies = self.insert(&new, row).await?;
         let mut accepted = Vec::with_capacity(parts.len());
@@ -307,7 +307,7 @@ impl Batch<'_> {
         part: &NewPart,
         packed: &Packed,
         first: &str,
-        row: Row,
+        row: SeqRow,
     ) -> Result<Accepted, sqlx::Error> {
         let mut reason = part.conflict.clone();
         reason.text.push_str(&format!("; the first message is {first}"));

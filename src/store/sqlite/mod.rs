@@ -4,6 +4,7 @@
 //! settings read back in [`open_writer`] must never be weakened, and an error of the disk must never be answered by
 //! going on. A change to the tables is a new script at the end of `schema.rs`.
 
+mod act;
 mod fault;
 mod guard;
 mod journal;
@@ -11,6 +12,8 @@ mod outbox;
 mod read;
 mod row;
 mod schema;
+mod select;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -42,8 +45,8 @@ use self::{
     writer::{Register, Writer},
 };
 use super::{
-    COMPRESS_ABOVE, Counts, KeptMapping, Leased, MappingVersion, MessageFilter, MessageView, Page, Pause, Reader,
-    StoreError, TypeCount, Verified, Work, XrefKey, code,
+    ActView, COMPRESS_ABOVE, Chosen, Counts, DeliveryState, KeptMapping, Leased, MappingVersion, MessageFilter,
+    MessageView, Page, Pause, Reader, Spot, StoreError, TypeCount, Verified, Work, XrefKey, code,
     command::{Backend, Command, Request},
     health::Health,
 };
@@ -167,6 +170,20 @@ impl Reader for SqliteStore {
         self.reader.messages(filter, cursor, limit).await
     }
 
+    async fn select(
+        &self,
+        filter: &MessageFilter,
+        states: &[DeliveryState],
+        after: Option<Spot>,
+        limit: usize,
+    ) -> Result<Vec<Chosen>, StoreError> {
+        self.reader.select(filter, states, after, limit).await
+    }
+
+    async fn acts(&self, before: Option<i64>, limit: usize) -> Result<Vec<ActView>, StoreError> {
+        self.reader.acts(before, limit).await
+    }
+
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.reader.counts().await
     }
@@ -179,9 +196,8 @@ impl Reader for SqliteStore {
         self.reader.pauses().await
     }
 
-    async fn verify(&self) -> Result<Verified, StoreError> {
-        self.health.check()?;
-        self.reader.verify().await
+    async fn verify(&self, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Verified, StoreError> {
+        self.reader.verify(progress).await
     }
 
     async fn close(&self) {

@@ -1,6 +1,4 @@
-//! Deliveries out: lease, output, hold, record, release, skip, and the order of lanes.
-
-use std::collections::BTreeSet;
+//! Deliveries out: lease, output, hold, record, and the order of lanes.
 
 use sqlx::{Row as _, sqlite::SqliteRow};
 
@@ -9,7 +7,7 @@ use crate::{
     base::Timestamp,
     store::{
         AttemptOutcome, DeliveryState, Hold, MAX_RESPONSE_BYTES, MappingVersion, NewAttempt, NewXref, Next, Output,
-        Pause, PauseKind, Reason, Recorded, Release, Released, StoreError, WaitKey,
+        Pause, PauseKind, Reason, Recorded, StoreError, WaitKey,
         codec::Packed,
         command::Reply,
         shared::{Budget, filtered_by, json},
@@ -36,50 +34,50 @@ pub const LEASE_ANY: &str = lease_sql!("");
 /// Due deliveries of one destination. Bound: now, leased, limit, destination.
 pub const LEASE_ONE: &str = lease_sql!("AND d.destination = ?4 ");
 
-const RELEASE: &str = "UPDATE delivery SET state = 'planned', due_at = min(due_at, ?1), tries = 0, blocking = (lane <> ''), \
+pub(super) const RELEASE: &str = "UPDATE delivery SET state = 'planned', due_at = min(due_at, ?1), tries = 0, blocking = (lane <> ''), \
     ready = (lane = ''), wait_key = NULL, cause = NULL, reason = NULL, finished_at = NULL ";
 
 /// The same by a person's decision.
-const RELEASE_BY_HAND: &str = "UPDATE delivery SET state = 'planned', due_at = min(due_at, ?1), tries = 0, blocking = (lane <> ''), \
+pub(super) const RELEASE_BY_HAND: &str = "UPDATE delivery SET state = 'planned', due_at = min(due_at, ?1), tries = 0, blocking = (lane <> ''), \
     ready = (lane = ''), waived = (waived OR cause = 'calendar'), wait_key = NULL, cause = NULL, reason = NULL, \
     finished_at = NULL ";
 
 /// A delivery about to change.
-struct Present {
-    seq: i64,
-    message: i64,
-    position: i64,
-    attempts: u32,
-    lane: Lane,
+pub(super) struct Present {
+    pub(super) seq: i64,
+    pub(super) message: i64,
+    pub(super) position: i64,
+    pub(super) attempts: u32,
+    pub(super) lane: Lane,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Lane {
-    route: String,
-    destination: String,
-    lane: String,
+pub(super) struct Lane {
+    pub(super) route: String,
+    pub(super) destination: String,
+    pub(super) lane: String,
 }
 
 impl Lane {
-    fn of(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+    pub(super) fn of(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         Ok(Self { route: row.try_get("route")?, destination: row.try_get("destination")?, lane: row.try_get("lane")? })
     }
 }
 
 /// What a delivery becomes.
-struct Change {
-    state: DeliveryState,
-    due_at: Option<Timestamp>,
-    wait_key: Option<String>,
-    reason: Option<Reason>,
-    outcome: Option<AttemptOutcome>,
+pub(super) struct Change {
+    pub(super) state: DeliveryState,
+    pub(super) due_at: Option<Timestamp>,
+    pub(super) wait_key: Option<String>,
+    pub(super) reason: Option<Reason>,
+    pub(super) outcome: Option<AttemptOutcome>,
     /// Parked: the lane goes on, whatever the plan said.
-    frees_lane: bool,
-    now: Timestamp,
+    pub(super) frees_lane: bool,
+    pub(super) now: Timestamp,
 }
 
 impl Change {
-    fn to(state: DeliveryState, now: Timestamp) -> Self {
+    pub(super) fn to(state: DeliveryState, now: Timestamp) -> Self {
         Self { state, due_at: None, wait_key: None, reason: None, outcome: None, frees_lane: false, now }
     }
 }
@@ -358,77 +356,11 @@ impl Batch<'_> {
         .bind(now.micros())
         .execute(&mut *self.conn)
         .await?;
-        const WHERE: &str = "WHERE state = 'waiting' AND wait_key = ?2 RETURNING route, destination, lane";
-        self.let_go(RELEASE, WHERE, now, &WaitKey::Xref(xref.key.clone()).to_string()).await
+        const WHERE: &str = "WHERE state = 'waiting' AND wait_key = ?2";
+        Ok(self.let_go(RELEASE, WHERE, now, &WaitKey::Xref(xref.key.clone()).to_string()).await?.len() as u64)
     }
 
-    /// Lets waiting and parked things try again.
-    pub(super) async fn release(&mut self, what: &Release, now: Timestamp) -> Result<Released, Halt> {
-        const BY_KEY: &str = "WHERE state = 'waiting' AND wait_key >= ?2 AND wait_key < ?2 || char(1114111) \
-            RETURNING route, destination, lane";
-        const BY_CAUSE: &str = "WHERE (state IN ('waiting', 'parked') AND cause = ?2) \
-            OR (state = 'planned' AND cause = ?2) RETURNING route, destination, lane";
-        const BY_IDS: &str = "WHERE (state IN ('waiting', 'parked') OR (state = 'planned' AND cause IS NOT NULL)) \
-            AND seq IN (\
-            SELECT d.seq FROM json_each(?2) i JOIN delivery d ON d.id = i.value UNION \
-            SELECT d.seq FROM json_each(?2) i JOIN message m ON m.id = i.value JOIN delivery d ON d.message = m.seq) \
-            RETURNING route, destination, lane";
-        const MESSAGES: &str = "UPDATE message SET state = 'accepted', cause = NULL, reason = NULL, parse_attempts = 0 WHERE state = 'parked' ";
-        let (deliveries, messages) = match what {
-            Release::WaitKeyPrefix(prefix) => (self.let_go(RELEASE, BY_KEY, now, prefix).await?, 0),
-            Release::Cause(cause) => {
-                let messages = sqlx::query(joined(MESSAGES, "AND cause = ?1")).bind(cause);
-                (
-                    self.let_go(RELEASE, BY_CAUSE, now, cause).await?,
-                    messages.execute(&mut *self.conn).await?.rows_affected(),
-                )
-            }
-            Release::Ids(ids) => {
-                let ids = json(ids);
-                let messages = sqlx::query(joined(MESSAGES, "AND id IN (SELECT value FROM json_each(?1))")).bind(&ids);
-                let messages = messages.execute(&mut *self.conn).await?.rows_affected();
-                (self.let_go(RELEASE_BY_HAND, BY_IDS, now, &ids).await?, messages)
-            }
-        };
-        self.woke |= messages > 0;
-        Ok(Released { deliveries, messages })
-    }
-
-    /// Gives up a delivery or a parked message.
-    pub(super) async fn skip(&mut self, id: &str, by: &str, why: &str, now: Timestamp) -> Result<Reply, Halt> {
-        let reason = Reason { cause: "skipped".into(), text: format!("skipped by {by}: {why}"), ..Reason::default() };
-        let changed = sqlx::query(
-            "UPDATE message SET state = 'skipped', cause = ?2, reason = ?3 WHERE id = ?1 AND state = 'parked'",
-        )
-        .bind(id)
-        .bind(&reason.cause)
-        .bind(json(&reason))
-        .execute(&mut *self.conn)
-        .await?;
-        if changed.rows_affected() > 0 {
-            return Ok(Reply::Done);
-        }
-        let message: Option<String> = sqlx::query_scalar("SELECT state FROM message WHERE id = ?1")
-            .bind(id)
-            .fetch_optional(&mut *self.conn)
-            .await?;
-        if let Some(state) = message {
-            return Err(
-                StoreError::conflict(format!("message `{id}` is {state}; only a parked one can be skipped")).into()
-            );
-        }
-        let (present, state) = self.present(id).await?;
-        if state.is_final() {
-            return Err(StoreError::conflict(format!("delivery `{id}` is {} already", state.as_str())).into());
-        }
-        if self.register.lock().deliveries.contains(&present.seq) {
-            return Err(StoreError::conflict(format!("delivery `{id}` is being sent at this moment")).into());
-        }
-        self.change(&present, &Change { reason: Some(reason), ..Change::to(DeliveryState::Skipped, now) }).await?;
-        Ok(Reply::Done)
-    }
-
-    async fn present(&mut self, id: &str) -> Result<(Present, DeliveryState), Halt> {
+    pub(super) async fn present(&mut self, id: &str) -> Result<(Present, DeliveryState), Halt> {
         let row = sqlx::query(
             "SELECT seq, message, position, attempts, state, route, destination, lane FROM delivery WHERE id = ?1",
         )
@@ -460,7 +392,7 @@ impl Batch<'_> {
     }
 
     /// Moves a delivery to a state, and its lane with it.
-    async fn change(&mut self, present: &Present, change: &Change) -> Result<(), sqlx::Error> {
+    pub(super) async fn change(&mut self, present: &Present, change: &Change) -> Result<(), sqlx::Error> {
         sqlx::query(
             "UPDATE delivery SET state = ?2, due_at = coalesce(?3, due_at), \
              blocking = (lane <> '' AND (?2 IN ('planned', 'waiting') \
@@ -487,27 +419,6 @@ impl Batch<'_> {
         self.refresh_lane(route, destination, lane).await
     }
 
-    /// Makes waiting or parked deliveries due now; the condition's parameter is `?2`.
-    async fn let_go(
-        &mut self,
-        release: &'static str,
-        condition: &'static str,
-        now: Timestamp,
-        parameter: &str,
-    ) -> Result<u64, sqlx::Error> {
-        let rows = sqlx::query(joined(release, condition))
-            .bind(now.micros())
-            .bind(parameter)
-            .fetch_all(&mut *self.conn)
-            .await?;
-        let lanes = rows.iter().map(Lane::of).collect::<Result<BTreeSet<_>, _>>()?;
-        for Lane { route, destination, lane } in &lanes {
-            self.refresh_lane(route, destination, lane).await?;
-        }
-        self.woke |= !rows.is_empty();
-        Ok(rows.len() as u64)
-    }
-
     /// Marks the first delivery of a lane as ready, if it is planned, and no other.
     pub(super) async fn refresh_lane(&mut self, route: &str, destination: &str, lane: &str) -> Result<(), sqlx::Error> {
         if lane.is_empty() {
@@ -530,6 +441,6 @@ impl Batch<'_> {
 }
 
 /// Two fixed texts as one statement.
-fn joined(head: &'static str, tail: &'static str) -> sqlx::AssertSqlSafe<String> {
+pub(super) fn joined(head: &'static str, tail: &'static str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(format!("{head}{tail}"))
 }

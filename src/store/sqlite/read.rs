@@ -14,14 +14,14 @@ use super::{
     DATABASE, fault,
     guard::cannot_open,
     row::{attempt_view, delivery_leased, delivery_view, digest, message_info, pause, word},
-    schema,
+    schema, select, tally,
 };
 use crate::{
     base::{Sha256, Timestamp},
     store::{
-        AttemptView, Counts, DeliveryCount, DeliveryState, KeptMapping, Leased, MappingFile, MappingVersion,
+        ActView, AttemptView, Chosen, Counts, DeliveryState, KeptMapping, Leased, MappingFile, MappingVersion,
         MessageFilter, MessageInfo, MessageState, MessageSummary, MessageView, Output, Page, PartView, Pause, Reader,
-        Standing, StoreError, TypeCount, Verified, Work, XrefKey, code,
+        Spot, Standing, StoreError, TypeCount, Verified, Work, XrefKey, code,
         codec::{Codec, unpack},
         health::{self, Health},
         shared::json,
@@ -37,7 +37,8 @@ macro_rules! message_columns {
     () => {
         "m.seq, m.id, m.system, m.document_type, m.site, m.dedup_key, m.sha256, m.size, m.content_type, m.transport, \
          m.received_at, m.attributes, m.state, m.reason, m.parse_attempts, m.business_key, m.delivery_count, \
-         (SELECT parent.id FROM message parent WHERE parent.seq = m.parent) AS parent_id"
+         (SELECT parent.id FROM message parent WHERE parent.seq = m.parent) AS parent_id, \
+         (SELECT old.id FROM message old WHERE old.seq = m.edited_from) AS edited_id"
     };
 }
 
@@ -217,48 +218,6 @@ impl SqliteReader {
         Ok(Page { items, next })
     }
 
-    async fn count(&self) -> Result<Counts, sqlx::Error> {
-        let rows = sqlx::query(
-            "SELECT NULL AS route, NULL AS destination, state, count(*) AS count, sum(delivery_count) AS planned, \
-             sum(state = 'routed' AND delivery_count = 0 OR state = 'split' AND part_count = 0) AS lost, \
-             sum(part_count) AS parts FROM message GROUP BY state UNION ALL \
-             SELECT route, destination, state, count(*), 0, 0, 0 FROM delivery GROUP BY route, destination, state \
-             UNION ALL SELECT NULL, NULL, NULL, count(*), 0, 0, 0 FROM part",
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let mut counts = Counts::default();
-        let (mut planned, mut lost, mut parts, mut parts_there) = (0, 0, 0, 0);
-        for row in &rows {
-            let count = row.try_get::<i64, _>("count")?.unsigned_abs();
-            if let Some(route) = row.try_get("route")? {
-                let destination = row.try_get("destination")?;
-                let state = word(row, "state", DeliveryState::parse)?;
-                counts.deliveries.push(DeliveryCount { route, destination, state, count });
-                continue;
-            }
-            if row.try_get::<Option<&str>, _>("state")?.is_none() {
-                parts_there = count;
-                continue;
-            }
-            planned += row.try_get::<i64, _>("planned")?.unsigned_abs();
-            parts += row.try_get::<i64, _>("parts")?.unsigned_abs();
-            lost += row.try_get::<i64, _>("lost")?.unsigned_abs();
-            counts.total += count;
-            match word(row, "state", MessageState::parse)? {
-                MessageState::Accepted => counts.accepted = count,
-                MessageState::Routed => counts.routed = count,
-                MessageState::Parked => counts.parked = count,
-                MessageState::Filtered => counts.filtered = count,
-                MessageState::Skipped => counts.skipped = count,
-                MessageState::Split => counts.split = count,
-            }
-        }
-        let there: u64 = counts.deliveries.iter().map(|delivery| delivery.count).sum();
-        counts.unaccounted = planned.abs_diff(there) + parts.abs_diff(parts_there) + lost;
-        Ok(counts)
-    }
-
     /// See [`crate::store::Store::next_due`].
     pub(super) async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let due: Option<i64> = sqlx::query_scalar("SELECT min(due_at) FROM delivery WHERE ready = 1 AND due_at > ?1")
@@ -269,7 +228,11 @@ impl SqliteReader {
         Ok(due.map(Timestamp))
     }
 
-    async fn check_digests(&self, verified: &mut Verified) -> Result<(), sqlx::Error> {
+    async fn check_digests(
+        &self,
+        verified: &mut Verified,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), sqlx::Error> {
         const PAGE: i64 = 64;
         const QUERIES: [(&str, &str); 2] = [
             (
@@ -303,6 +266,7 @@ impl SqliteReader {
                         None => verified.faults.push(format!("the {what} of `{id}` is missing")),
                     }
                 }
+                progress(verified.digests);
                 if rows.is_empty() {
                     break;
                 }
@@ -393,7 +357,8 @@ impl Reader for SqliteReader {
         let bytes_removed_at = removed.map(Timestamp);
         let bytes = if removed.is_none() { Some(self.payload(&row, &message)?) } else { None };
         let sql = format!(
-            "SELECT d.*, {OUTPUT_COLUMNS} FROM delivery d LEFT JOIN output o ON o.delivery = d.seq \
+            "SELECT d.*, {OUTPUT_COLUMNS}, (SELECT of.id FROM delivery of WHERE of.seq = d.replay_of) AS replay_id \
+             FROM delivery d LEFT JOIN output o ON o.delivery = d.seq \
              WHERE d.message = ?1 ORDER BY d.position"
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
@@ -426,7 +391,15 @@ impl Reader for SqliteReader {
             MessageState::Split => parts(&mut snapshot, message.seq).await.map_err(|error| self.sql(&error))?,
             _ => Vec::new(),
         };
-        Ok(Some(MessageView { message, standing, size, bytes, bytes_removed_at, deliveries, parts }))
+        let edits = sqlx::query_scalar("SELECT id FROM message WHERE edited_from = ?1 ORDER BY seq")
+            .bind(message.seq)
+            .fetch_all(&mut *snapshot)
+            .await
+            .map_err(|error| self.sql(&error))?;
+        let acts = select::acts_on(message.seq).build().fetch_all(&mut *snapshot).await;
+        let acts = acts.and_then(|rows| rows.iter().map(select::act_view).collect());
+        let acts = acts.map_err(|error| self.sql(&error))?;
+        Ok(Some(MessageView { message, standing, size, bytes, bytes_removed_at, deliveries, parts, edits, acts }))
     }
 
     async fn messages(&self, filter: &MessageFilter, cursor: Option<i64>, limit: usize) -> Result<Page, StoreError> {
@@ -453,9 +426,27 @@ impl Reader for SqliteReader {
         }
     }
 
+    async fn select(
+        &self,
+        filter: &MessageFilter,
+        states: &[DeliveryState],
+        after: Option<Spot>,
+        limit: usize,
+    ) -> Result<Vec<Chosen>, StoreError> {
+        self.health.check()?;
+        let rows = select::select(filter, states, after, limit).build().fetch_all(&self.pool).await;
+        rows.and_then(|rows| rows.iter().map(select::chosen).collect()).map_err(|error| self.sql(&error))
+    }
+
+    async fn acts(&self, before: Option<i64>, limit: usize) -> Result<Vec<ActView>, StoreError> {
+        self.health.check()?;
+        let rows = select::acts(before, limit).build().fetch_all(&self.pool).await;
+        rows.and_then(|rows| rows.iter().map(select::act_view).collect()).map_err(|error| self.sql(&error))
+    }
+
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.health.check()?;
-        self.count().await.map_err(|error| self.sql(&error))
+        tally::kept(&self.pool).await.map_err(|error| self.sql(&error))
     }
 
     async fn types(&self, since: Timestamp) -> Result<Vec<TypeCount>, StoreError> {
@@ -483,18 +474,17 @@ impl Reader for SqliteReader {
         read.await.map_err(|error| self.sql(&error))
     }
 
-    async fn verify(&self) -> Result<Verified, StoreError> {
+    async fn verify(&self, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Verified, StoreError> {
+        self.health.check()?;
         let mut verified = Verified::default();
-        self.check_digests(&mut verified).await.map_err(|error| self.sql(&error))?;
+        self.check_digests(&mut verified, progress).await.map_err(|error| self.sql(&error))?;
         let structure: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check")
             .fetch_all(&self.pool)
             .await
             .map_err(|error| self.sql(&error))?;
         verified.faults.extend(structure.into_iter().filter(|line| line != "ok"));
-        let unaccounted = self.count().await.map_err(|error| self.sql(&error))?.unaccounted;
-        if unaccounted > 0 {
-            verified.faults.push(format!("{unaccounted} planned deliveries or parts of split messages are not there"));
-        }
+        let mut snapshot = self.pool.begin().await.map_err(|error| self.sql(&error))?;
+        verified.faults.extend(tally::faults(&mut snapshot).await.map_err(|error| self.sql(&error))?);
         Ok(verified)
     }
 }
@@ -555,38 +545,7 @@ fn matching(filter: &MessageFilter, cursor: Option<i64>) -> QueryBuilder<Sqlite>
     if let Some(cursor) = cursor {
         select.push(" AND m.seq < ").push_bind(cursor);
     }
-    if let Some(state) = filter.state {
-        select.push(" AND m.state = ").push_bind(state.as_str());
-    }
-    for (column, wanted) in
-        [("system", &filter.system), ("document_type", &filter.document_type), ("business_key", &filter.business_key)]
-    {
-        if let Some(wanted) = wanted {
-            select.push(" AND m.").push(column).push(" = ").push_bind(wanted.clone());
-        }
-    }
-    if let Some(since) = filter.since {
-        select.push(" AND m.received_at >= ").push_bind(since.micros());
-    }
-    if let Some(state) = filter.delivery_state {
-        select.push(" AND EXISTS (SELECT 1 FROM delivery d WHERE d.message = m.seq AND d.state = ");
-        select.push_bind(state.as_str()).push(")");
-    }
-    if let Some(cause) = &filter.held {
-        select.push(" AND (m.state = 'parked' AND m.cause = ").push_bind(cause.clone());
-        select.push(" OR m.seq IN (SELECT message FROM delivery WHERE state IN ('waiting', 'parked') AND cause = ");
-        select
-            .push_bind(cause.clone())
-            .push(" UNION SELECT message FROM delivery WHERE state = 'planned' AND cause = ");
-        select.push_bind(cause.clone()).push("))");
-    }
-    if let Some(text) = &filter.text {
-        let pattern = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        select.push(" AND (coalesce(m.id, '') || ' ' || coalesce(m.business_key, '') || ' ' || ");
-        select.push("coalesce(m.dedup_key, '') || ' ' || m.attributes || ' ' || coalesce(m.reason, '') || ' ' || ");
-        select.push("coalesce((SELECT group_concat(d.id || ' ' || coalesce(d.reason, ''), ' ') FROM delivery d ");
-        select.push("WHERE d.message = m.seq), '')) LIKE ").push_bind(format!("%{pattern}%")).push(" ESCAPE '\\'");
-    }
+    select::of_whole(&mut select, filter);
     select
 }
 

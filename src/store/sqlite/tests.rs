@@ -6,11 +6,11 @@ use futures_util::future::join_all;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
-use super::{DATABASE, SqliteReader, SqliteStore, outbox};
+use super::{DATABASE, SqliteReader, SqliteStore, outbox, select};
 use crate::{
     base::Timestamp,
     store::{
-        AcceptOutcome, NewMessage, Reader as _, Store, StoreError,
+        AcceptOutcome, DeliveryState, MessageFilter, NewMessage, Reader as _, Store, StoreError,
         contract::{self, Place, contract_tests},
     },
 };
@@ -93,7 +93,7 @@ async fn a_flipped_byte_is_noticed_and_ends_the_store() {
         .await
         .expect("flipped");
     raw.close().await.expect("closed");
-    let verified = store.verify().await.expect("verified");
+    let verified = store.verify(&|_| ()).await.expect("verified");
     assert_eq!(verified.faults, ["the payload of `msg_a` does not match its SHA-256"]);
     let read = store.begin_transform(Timestamp(1), 10).await;
     assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
@@ -112,13 +112,13 @@ async fn large_payloads_take_little_room_and_a_flipped_byte_in_them_is_noticed()
     let mut raw = folder.raw().await;
     let kept: i64 = sqlx::query_scalar("SELECT length(bytes) FROM payload").fetch_one(&mut raw).await.expect("read");
     assert!(kept < size / 50, "{kept} of {size}");
-    assert_eq!(store.verify().await.expect("verified").faults, Vec::<String>::new());
+    assert_eq!(store.verify(&|_| ()).await.expect("verified").faults, Vec::<String>::new());
     sqlx::query("UPDATE payload SET bytes = CAST(substr(bytes, 1, 40) || x'00' || substr(bytes, 42) AS BLOB)")
         .execute(&mut raw)
         .await
         .expect("flipped");
     raw.close().await.expect("closed");
-    let verified = store.verify().await.expect("verified");
+    let verified = store.verify(&|_| ()).await.expect("verified");
     assert_eq!(verified.faults, ["the payload of `msg_a` does not match its SHA-256"]);
     let read = store.message("msg_a").await;
     assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
@@ -221,11 +221,54 @@ async fn one_lane_of_many_thousands_is_leased_from_its_head() {
     for head in 0..3 {
         let leased = store.lease(None, Timestamp(2), 100).await.expect("leased");
         assert_eq!((leased.len(), &*leased[0].id), (1, format!("dlv_{head}").as_str()));
-        store.skip(&leased[0].id, "li.wei", "test", Timestamp(2)).await.expect_err("being sent");
+        store.skip(&leased[0].id, &contract::decided("skip", "test"), Timestamp(2)).await.expect_err("being sent");
         let hold = crate::store::Hold::Filter { rule: "test".into() };
         store.hold(&leased[0].id, hold, Timestamp(2)).await.expect("filtered");
     }
     let counts = store.counts().await.expect("counts");
     assert_eq!(counts.deliveries.iter().map(|one| one.count as i64).sum::<i64>(), MANY);
     assert_eq!(counts.unaccounted, 0);
+}
+
+#[tokio::test]
+async fn a_delivery_that_vanished_and_a_sum_that_lies_are_found() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    for name in ["a", "b"] {
+        contract::planned(&store, name, "").await;
+    }
+    let mut raw = folder.raw().await;
+    sqlx::query("DELETE FROM delivery WHERE id = 'dlv_a'").execute(&mut raw).await.expect("deleted");
+    assert_eq!(store.counts().await.expect("counts").unaccounted, 1);
+    let faults = store.verify(&|_| ()).await.expect("verified").faults;
+    let expected = [
+        "1 planned deliveries or parts of split messages are not there",
+        "message `msg_a` lacks a delivery or part it was planned to have",
+    ];
+    assert_eq!(faults, expected);
+    sqlx::query("UPDATE delivery_tally SET delivered = delivered + 2").execute(&mut raw).await.expect("changed");
+    raw.close().await.expect("closed");
+    let faults = store.verify(&|_| ()).await.expect("verified").faults;
+    assert!(
+        faults[0].starts_with("2 deliveries by route `orders` to") && faults[0].ends_with("delivered, 0 are there")
+    );
+}
+
+#[tokio::test]
+async fn what_is_held_is_chosen_by_its_own_indexes() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    let mut raw = folder.raw().await;
+    let held = [DeliveryState::Waiting, DeliveryState::Parked];
+    for (cause, index) in [(Some("code".to_owned()), "delivery_held "), (None, "delivery_held_in_order ")] {
+        let filter = MessageFilter { held: cause, ..MessageFilter::default() };
+        let query = select::select(&filter, &held, None, 10);
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", query.sql().as_str()));
+        let rows = sqlx::query(explain).fetch_all(&mut raw).await.expect("a plan");
+        let steps: Vec<String> = rows.iter().map(|row| row.try_get("detail").expect("text")).collect();
+        assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
+        assert!(!steps.iter().any(|step| step.starts_with("SCAN d ") || step.starts_with("SCAN m ")), "{steps:?}");
+    }
+    raw.close().await.expect("closed");
+    store.close().await;
 }

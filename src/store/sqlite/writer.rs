@@ -106,8 +106,12 @@ impl Batch<'_> {
             Command::Record { delivery, attempt, next } => {
                 self.record(delivery, attempt, next).await.map(Reply::Recorded)
             }
-            Command::Release { what, now } => self.release(what, *now).await.map(Reply::Released),
-            Command::Skip { id, by, why, now } => self.skip(id, by, why, *now).await,
+            Command::Release { what, act, now } => self.release(what, act, *now).await.map(Reply::Released),
+            Command::Skip { id, act, now } => self.skip(id, act, *now).await,
+            Command::Replay { replays, act, now } => self.replay(replays, act, *now).await.map(Reply::Replayed),
+            Command::Resend { new, packed, of, skips, act, now } => {
+                self.resend((new, packed), of, *skips, act, *now).await.map(Reply::Accepted)
+            }
             Command::Close => Ok(Reply::Done),
         }
     }

@@ -67,7 +67,9 @@ impl Hub {
         hub.write_content(target);
         let store = match journal {
             Journal::Sqlite => String::new(),
-            Journal::Postgres(url) => format!("store.url = \"{url}\"\nstore.schema = \"bench_{}\"\n", fastrand::u64(..)),
+            Journal::Postgres(url) => {
+                format!("store.url = \"{url}\"\nstore.schema = \"bench_{}\"\n", fastrand::u64(..))
+            }
         };
         hub.write(
             "crossdock.toml",
@@ -148,7 +150,10 @@ impl Hub {
             }
         };
         self.write("systems/crm.yaml", &format!("system: crm\nprofile: crm\nin:\n  http:\n    key: {KEY}\n"));
-        self.write("systems/parts.yaml", &format!("system: parts\nprofile: parts\nout:\n{out}  encoding: {{syntax: json}}\n"));
+        self.write(
+            "systems/parts.yaml",
+            &format!("system: parts\nprofile: parts\nout:\n{out}  encoding: {{syntax: json}}\n"),
+        );
         for (kind, mapping) in [("order", "order-json"), ("customer", "customer-json")] {
             self.write(
                 &format!("routes/{kind}s.yaml"),

@@ -58,7 +58,10 @@ fn through(runtime: &tokio::runtime::Runtime, broker: Option<&str>) {
             let receiver = Receiver::start();
             let mut targets = vec![("HTTP", Target::Http(receiver.url.clone()))];
             if let Some(url) = broker {
-                targets.push(("AMQP", Target::Amqp { url: url.to_owned(), queue: format!("bench-{}", fastrand::u64(..)) }));
+                targets.push((
+                    "AMQP",
+                    Target::Amqp { url: url.to_owned(), queue: format!("bench-{}", fastrand::u64(..)) },
+                ));
             }
             for (out, target) in targets {
                 let hub = Hub::start(&journal, &target, "");
@@ -119,7 +122,12 @@ fn backlog(all: usize) {
             let memory = memory.max(hub.memory());
             hub.stop();
             let _ = receiver.take_times();
-            (count as f64 / took.as_secs_f64(), (count - count / 2) as f64 / (took - half).as_secs_f64(), filled, memory)
+            (
+                count as f64 / took.as_secs_f64(),
+                (count - count / 2) as f64 / (took - half).as_secs_f64(),
+                filled,
+                memory,
+            )
         };
         let (empty, ..) = drained(SMALL);
         let (rate, second_half, filled, memory) = drained(all);

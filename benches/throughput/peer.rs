@@ -19,7 +19,9 @@ const NODE_RED: &str = "4.1.1";
 
 /// Every peer that can be had, beside the hub with its journal on.
 pub fn compare(runtime: &Runtime, broker: &str) {
-    println!("\nbeside peers: HTTP in, orders of 5 KB, XML to JSON, RabbitMQ (quorum queue) with confirm, {CONNECTIONS} connections");
+    println!(
+        "\nbeside peers: HTTP in, orders of 5 KB, XML to JSON, RabbitMQ (quorum queue) with confirm, {CONNECTIONS} connections"
+    );
     let mut rates = Vec::new();
     for journal in Journal::all() {
         let target = Target::Amqp { url: broker.to_owned(), queue: format!("bench-{}", fastrand::u64(..)) };

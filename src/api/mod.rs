@@ -9,4 +9,4 @@ mod view;
 
 pub use code::CODES;
 pub use router::{Operations, router};
-pub use view::{counts_json, is_current, message_json, summary_json};
+pub use view::{act_json, counts_json, error_json, is_current, message_json, summary_json};

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::{
     code,
-    view::{counts_json, message_json, summary_json},
+    view::{act_json, counts_json, message_json, summary_json},
 };
 use crate::{
     base::Code,
@@ -43,6 +43,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
         .route("/api/v1/counts", get(counts))
+        .route("/api/v1/acts", get(acts))
         .route("/api/v1/messages", get(messages))
         .route("/api/v1/messages/{id}", get(message))
         .fallback(unknown_path)
@@ -103,12 +104,41 @@ async fn counts(State(operations): State<Operations>, uri: Uri) -> Response {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ActsQuery {
+    before: Option<i64>,
+    limit: Option<usize>,
+}
+
+async fn acts(
+    State(operations): State<Operations>,
+    uri: Uri,
+    query: Result<Query<ActsQuery>, QueryRejection>,
+) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => return refuse(400, code::BAD_QUERY, &rejection.body_text(), &uri),
+    };
+    let limit = query.limit.unwrap_or(50).clamp(1, 200);
+    match operations.store.acts(query.before, limit).await {
+        Ok(acts) => {
+            let next = acts.last().filter(|_| acts.len() == limit).map(|last| last.seq);
+            Json(json!({"items": acts.iter().map(act_json).collect::<Vec<_>>(), "next_before": next})).into_response()
+        }
+        Err(error) => problem(&error, &uri),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ListQuery {
     system: Option<String>,
     #[serde(rename = "type")]
     document_type: Option<String>,
     key: Option<String>,
     text: Option<String>,
+    cause: Option<String>,
+    route: Option<String>,
+    destination: Option<String>,
     state: Option<String>,
     cursor: Option<i64>,
     limit: Option<usize>,
@@ -135,6 +165,9 @@ async fn messages(
         document_type: query.document_type,
         business_key: query.key,
         text: query.text,
+        held: query.cause,
+        route: query.route,
+        destination: query.destination,
         standing,
         ..MessageFilter::default()
     };

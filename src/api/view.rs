@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use crate::{
     catalog::Catalog,
-    store::{Counts, DeliveryView, MessageInfo, MessageSummary, MessageView, PartView},
+    store::{
+        ActView, Counts, DeliveryState, DeliveryView, MessageInfo, MessageSummary, MessageView, PartView, StoreError,
+    },
 };
 
 /// Whether the content would map a delivery with the very mappings that made its output; `None` without an output.
@@ -48,6 +50,7 @@ pub fn message_json(view: &MessageView, content: bool, catalog: Option<&Catalog>
                 "destination": delivery.destination,
                 "document": delivery.document,
                 "lane": delivery.lane,
+                "replay_of": delivery.replay_of,
                 "state": delivery.state.as_str(),
                 "due_at": delivery.due_at.to_string(),
                 "waits_for": delivery.wait_key,
@@ -74,6 +77,8 @@ pub fn message_json(view: &MessageView, content: bool, catalog: Option<&Catalog>
         value["content"] = view.bytes.as_ref().map_or(Value::Null, |bytes| payload(bytes));
     }
     value["deliveries"] = Value::Array(deliveries);
+    value["edits"] = json!(view.edits);
+    value["acts"] = view.acts.iter().map(act_json).collect();
     value["parts"] = view.parts.iter().map(part_json).collect();
     value
 }
@@ -100,6 +105,37 @@ pub fn summary_json(summary: &MessageSummary) -> Value {
     value
 }
 
+/// What an operator decided.
+#[must_use]
+pub fn act_json(view: &ActView) -> Value {
+    let act = &view.act;
+    json!({
+        "id": act.id,
+        "seq": view.seq,
+        "verb": act.verb,
+        "by": act.by,
+        "why": act.why,
+        "query": act.query,
+        "at": act.at.to_string(),
+        "deliveries": view.deliveries,
+        "messages": view.messages,
+    })
+}
+
+/// Why the store could not, for whoever must know what to do about it.
+#[must_use]
+pub fn error_json(error: &StoreError) -> Value {
+    let kind = match error {
+        StoreError::Unavailable(_) => "unavailable",
+        StoreError::Failed(_) => "failed",
+        StoreError::Corrupt(_) => "corrupt",
+        StoreError::NotFound(_) => "not-found",
+        StoreError::Conflict(_) => "conflict",
+        StoreError::Refused(_) => "refused",
+    };
+    json!({"kind": kind, "code": error.problem().code.id, "text": error.to_string()})
+}
+
 /// The conservation law in numbers.
 #[must_use]
 pub fn counts_json(counts: &Counts) -> Value {
@@ -110,7 +146,21 @@ pub fn counts_json(counts: &Counts) -> Value {
             json!({"route": row.route, "destination": row.destination, "state": row.state.as_str(), "count": row.count})
         })
         .collect();
+    let ways: Vec<Value> = counts
+        .ways()
+        .iter()
+        .map(|way| {
+            let mut value = json!({"route": way.route, "destination": way.destination, "planned": way.total()});
+            for state in DeliveryState::ALL {
+                let word = if *state == DeliveryState::Planned { "in_flight" } else { state.as_str() };
+                value[word] = json!(way.of(*state));
+            }
+            value
+        })
+        .collect();
     json!({
+        "ways": ways,
+        "planned": counts.planned,
         "total": counts.total,
         "accepted": counts.accepted,
         "routed": counts.routed,
@@ -140,6 +190,7 @@ fn info_json(message: &MessageInfo) -> Value {
         "reason": message.reason,
         "attributes": message.attributes,
         "parent": message.parent,
+        "edited_from": message.edited_from,
     })
 }
 

@@ -2,20 +2,24 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     SystemClock, SystemRandom,
+    control::{self, Reload},
     wiring::{self, StartError, prepare_catalog},
 };
 use crate::{
     api,
-    base::{Clock, Ids, Random},
+    base::{Clock, Ids, Problem, Random},
     catalog::Catalog,
     config::Settings,
-    pipeline::{Delivering, Hub, JournalIntake, RetrySchedule, Transforming},
-    store::{Release, Store},
+    pipeline::{Delivering, Desk, Hub, JournalIntake, RetrySchedule, Transforming, automatic, ended_by_content},
+    store::Store,
     telemetry::{Metrics, metric},
     transport::{AmqpSource, FileSource, HttpInConfig, SftpSource, Source, router, serve_tls, server_config},
 };
@@ -54,6 +58,8 @@ pub struct Running {
     tls: Option<watch::Sender<Arc<rustls::ServerConfig>>>,
     /// A name that no other process has.
     node: String,
+    asks: mpsc::Sender<Reload>,
+    reloads: mpsc::Receiver<Reload>,
 }
 
 impl Running {
@@ -82,6 +88,7 @@ impl Running {
         let hub = Hub { catalog: catalog_seen, store: store.clone(), sinks: sinks_seen, clock, random, ids, limits };
         let intake = Arc::new(JournalIntake::new(hub.clone()));
         let address = |listener: &TcpListener, given| listener.local_addr().unwrap_or(given);
+        let (asks, reloads) = mpsc::channel(1);
         let mut running = Self {
             ingest: address(&ingest, settings.ingest.listen),
             operations: address(&operations, settings.operations.listen),
@@ -98,9 +105,10 @@ impl Running {
             destinations: BTreeSet::new(),
             tls,
             node,
+            asks,
+            reloads,
             settings,
         };
-        running.release_held().await?;
         let transforming = Transforming::new(hub);
         let token = running.working.clone();
         running.tasks.spawn(async move { transforming.run(token).await });
@@ -110,6 +118,8 @@ impl Running {
             running.start_destination(&row.destination);
         }
         running.start_sources();
+        running.release_held();
+        running.serve_control();
         let http = wiring::http_in(&running.settings);
         let clock = running.hub.clock.clone();
         let tls = running.tls.as_ref().map(watch::Sender::subscribe);
@@ -120,13 +130,16 @@ impl Running {
         Ok(running)
     }
 
-    /// Reads content again. With errors the old content stays in force, and every problem is logged.
-    pub async fn reload(&mut self) {
+    /// Reads content again. With errors the old content stays in force, and every problem is logged and returned.
+    ///
+    /// # Errors
+    /// What is wrong with the new content.
+    pub async fn reload(&mut self) -> Result<(), Vec<Problem>> {
         let (catalog, problems) = prepare_catalog(&self.settings);
         if problems.has_errors() {
             tracing::error!("reload: the content has errors; the old content stays in force");
             problems.0.iter().for_each(|problem| tracing::error!("reload: {problem}"));
-            return;
+            return Err(problems.0);
         }
         if let (Some(seen), Some(files)) = (&self.tls, wiring::tls_in(&self.settings)) {
             match server_config(&files) {
@@ -138,7 +151,10 @@ impl Running {
             Ok(sinks) => self.sinks.send_replace(Arc::new(sinks)),
             Err(error) => {
                 tracing::error!("reload: {error}; the old content stays in force");
-                return;
+                return Err(match error {
+                    StartError::Sink(problem) => vec![*problem],
+                    other => vec![Problem::new(crate::catalog::UNREADABLE, other.to_string())],
+                });
             }
         };
         self.catalog.send_replace(Arc::new(catalog));
@@ -151,10 +167,42 @@ impl Running {
         self.sources = CancellationToken::new();
         self.start_destinations();
         self.start_sources();
-        if let Err(error) = self.release_held().await {
-            tracing::error!("reload: {error}");
-        }
+        self.release_held();
         tracing::info!("reload: new content is in force");
+        Ok(())
+    }
+
+    /// Who asks over the control socket that content be read again; to be had once.
+    pub fn reloads(&mut self) -> mpsc::Receiver<Reload> {
+        let (_, nobody) = mpsc::channel(1);
+        std::mem::replace(&mut self.reloads, nobody)
+    }
+
+    /// Reads content again for someone who asked.
+    pub async fn reload_for(&mut self, reply: Reload) {
+        let problems = self.reload().await.err().unwrap_or_default();
+        // who asked may be gone
+        let _ = reply.send(problems);
+    }
+
+    /// Instructions of the same user on this machine. Without the socket the hub works as well.
+    fn serve_control(&self) {
+        let listener = match control::bind(&self.settings.hub.data) {
+            Ok(listener) => listener,
+            Err(error) => {
+                let path = control::control_socket(&self.settings.hub.data);
+                tracing::warn!("no control socket at {}: {error}; commands cannot act on this hub", path.display());
+                return;
+            }
+        };
+        let control = control::Control {
+            hub: self.hub.clone(),
+            name: self.settings.hub.name.clone(),
+            reloads: self.asks.clone(),
+            max_body: self.settings.ingest.max_body,
+        };
+        let (data, token) = (self.settings.hub.data.clone(), self.listening.clone());
+        self.tasks.spawn(control::serve(listener, control, data, token));
     }
 
     /// Waits until the journal fails; never returns while it works.
@@ -183,16 +231,30 @@ impl Running {
         self.store.close().await;
     }
 
-    /// What is held for content that may be there now is tried again.
-    async fn release_held(&self) -> Result<(), StartError> {
-        for cause in ["code", "mapping", "no-route", "schema"] {
-            let released = self.store.release(Release::Cause(cause.to_owned()), self.hub.clock.now()).await?;
-            let count = released.deliveries + released.messages;
-            if count > 0 {
-                tracing::info!(count, cause, "held things are tried again");
+    /// Tries what is held for content that may be there now, and lets go what is not held for the same reason again.
+    fn release_held(&self) {
+        let (desk, token) = (Desk::of(&self.hub), self.working.clone());
+        self.tasks.spawn(async move {
+            let all = async {
+                for cause in ended_by_content() {
+                    match desk.carry_out(&automatic(cause), &|_| ()).await {
+                        Ok(report) if report.deliveries + report.messages + report.left > 0 => tracing::info!(
+                            cause,
+                            deliveries = report.deliveries,
+                            messages = report.messages,
+                            left = report.left,
+                            "held things were tried with the content in force"
+                        ),
+                        Ok(_) => (),
+                        Err(error) => tracing::error!(cause, "held things could not be tried: {error}"),
+                    }
+                }
+            };
+            tokio::select! {
+                () = token.cancelled() => (),
+                () = all => (),
             }
-        }
-        Ok(())
+        });
     }
 
     fn start_destinations(&mut self) {
@@ -299,11 +361,14 @@ pub async fn run(settings: Settings, catalog: Catalog, metrics: Option<Metrics>)
         return Ok(Exit::Stopped);
     };
     let mut running = Running::start(settings, catalog, metrics).await?;
+    let mut reloads = running.reloads();
     let exit = loop {
         tokio::select! {
             _ = terminate.recv() => break Exit::Stopped,
             _ = interrupt.recv() => break Exit::Stopped,
-            _ = hangup.recv() => running.reload().await,
+            // what is wrong is in the log
+            _ = hangup.recv() => drop(running.reload().await),
+            Some(reply) = reloads.recv() => running.reload_for(reply).await,
             () = running.failure() => break Exit::StoreFailed,
         }
     };

@@ -185,10 +185,12 @@ pub async fn demo(common: &Common, arguments: &Arguments) -> Result<Exit, Failed
         ));
         let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
         let mut hangup = hangup.map_err(|error| Failed::new(Exit::Failed, error))?;
+        let mut reloads = stage.hub.reloads();
         loop {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => break,
-                _ = hangup.recv() => stage.hub.reload().await,
+                _ = hangup.recv() => drop(stage.hub.reload().await),
+                Some(reply) = reloads.recv() => stage.hub.reload_for(reply).await,
             }
         }
     }

@@ -7,6 +7,7 @@
 
 mod check;
 mod context;
+mod control;
 mod demo;
 mod difference;
 mod explain;
@@ -22,6 +23,7 @@ mod simulate;
 mod split;
 mod test;
 mod validate;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -84,9 +86,15 @@ enum Command {
     Test(test::Arguments),
     /// Send files to a running hub.
     Send(send::Arguments),
-    /// Look at messages: list, show, counts, verify.
+    /// Look at messages and act on them: list, show, release, skip, replay, resend.
     #[command(subcommand)]
     Messages(messages::Command),
+    /// What the running hub says of itself.
+    Status(control::Status),
+    /// Let the running hub read its content again.
+    Reload(control::Reload),
+    /// Check everything stored: structure, digests, conservation.
+    Verify(verify::Arguments),
     /// Play a partner: answer in a profile's reply shapes, with faults on request.
     Simulate(simulate::Arguments),
     /// Show the hub at work with two simulated ERPs and sample messages.
@@ -130,6 +138,9 @@ pub fn main() -> ExitCode {
             Command::Test(arguments) => test::test(&common, &arguments).await,
             Command::Send(arguments) => send::send(&common, &arguments).await,
             Command::Messages(command) => messages::messages(&common, &command).await,
+            Command::Status(arguments) => control::status(&common, &arguments).await,
+            Command::Reload(arguments) => control::reload(&common, &arguments).await,
+            Command::Verify(arguments) => verify::verify(&common, &arguments).await,
             Command::Simulate(arguments) => simulate::simulate(&common, &arguments).await,
             Command::Demo(arguments) => demo::demo(&common, &arguments).await,
             Command::Validate(arguments) => validate::validate(&common, &arguments),

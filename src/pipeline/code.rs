@@ -33,6 +33,11 @@ pub const UNKNOWN_OUTCOME: Code = Code::new("XD-D013", "nobody knows whether it 
 pub const GONE: Code = Code::new("XD-D014", "the route or its system is gone", "路由或系统已不存在");
 /// The partner has a document of this number that we did not send.
 pub const NUMBER_TAKEN: Code = Code::new("XD-D015", "the partner has this number already", "对方已存在该编号");
+/// An instruction of an operator makes no sense.
+pub const BAD_INSTRUCTION: Code = Code::new("XD-D030", "the instruction makes no sense", "指令无法执行");
+/// A corrected document would be held again.
+pub const STILL_HELD: Code =
+    Code::new("XD-D031", "the corrected document would be held again", "更正后的单据仍会被挂起");
 
 /// Every code of this module.
 pub const CODES: &[Code] = &[
@@ -51,4 +56,6 @@ pub const CODES: &[Code] = &[
     UNKNOWN_OUTCOME,
     GONE,
     NUMBER_TAKEN,
+    BAD_INSTRUCTION,
+    STILL_HELD,
 ];

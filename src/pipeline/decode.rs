@@ -35,7 +35,8 @@ impl<'a> Received<'a> {
             document_type: &message.document_type,
             content_type: (!message.content_type.is_empty()).then_some(message.content_type.as_str()),
             bytes,
-            is_part: message.parent.is_some(),
+            is_part: message.parent.is_some()
+                || (message.edited_from.is_some() && message.attributes.contains_key("batch_position")),
         }
     }
 }

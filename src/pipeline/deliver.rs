@@ -10,15 +10,15 @@ use metrics::{counter, histogram};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Dispatch, Facts, Hub, Mapped, RetrySchedule, RunHost, Stop, Xrefs, code};
+use super::{Dispatch, Facts, Hub, Mapped, RetrySchedule, RunHost, Stop, StoredXrefs, code};
 use crate::{
     base::{IdKind, Problem},
     catalog::{Catalog, System},
     format::{ReadOptions, Syntax, charset_of_media_type, read},
     profile::{Meaning, Outcome as ReplyOutcome},
     store::{
-        AttemptOutcome, Hold, Leased, MappingFile, MappingVersion, NewAttempt, NewXref, Next, Output, Reason, Store,
-        StoreError, WaitKey, XrefKey,
+        AttemptOutcome, Hold, Leased, MappingFile, MappingVersion, NewAttempt, NewXref, Next, Output, Reason,
+        StoreError,
     },
     telemetry::metric,
     transport::{
@@ -141,6 +141,11 @@ impl Delivering {
                     hub.store.store_output(&leased.id, output.clone()).await?;
                     output
                 }
+                Err(_) if !Arc::ptr_eq(&catalog, &hub.catalog()) => {
+                    // by content that is not in force any more: what that held, nobody would try again
+                    let now = hub.clock.now();
+                    return hub.store.hold(&leased.id, Hold::Later { due_at: now, reason: None }, now).await;
+                }
                 Err(hold) => {
                     if let Hold::Wait { reason, .. } | Hold::Park { reason } = &hold {
                         tracing::warn!(
@@ -213,7 +218,7 @@ impl Delivering {
         let (catalog, system, limits) = (catalog.clone(), system.clone(), self.hub.limits.clone());
         let (message, bytes) = (leased.message.clone(), leased.bytes.clone());
         let (route, document) = (leased.route.clone(), leased.document.clone());
-        let xrefs = StoredXrefs { store: self.hub.store.clone(), runtime: tokio::runtime::Handle::current() };
+        let xrefs = StoredXrefs { reader: self.hub.store.clone(), runtime: tokio::runtime::Handle::current() };
         let run = tokio::task::spawn_blocking(move || {
             Dispatch {
                 catalog: &catalog,
@@ -247,16 +252,7 @@ impl Delivering {
                 Stop::Problem("poison", problem)
             }
         };
-        let park = |cause: &str, problem: &Problem| Hold::Park { reason: Reason::of(cause, problem) };
-        Ok(Err(match stop {
-            Stop::Store(error) => return Err(error),
-            Stop::MissingXref { key, problem } => {
-                Hold::Wait { key: WaitKey::Xref(key), reason: Reason::of("xref", &problem) }
-            }
-            Stop::MissingCode(problem) => park("code", &problem),
-            Stop::LeftOut(rule) => Hold::Filter { rule },
-            Stop::Problem(cause, problem) => park(cause, &problem),
-        }))
+        stop.into_hold().map(Err)
     }
 
     /// What the answer means: the transport's word first, then, on its "delivered", the profile's.
@@ -399,18 +395,6 @@ impl Delivering {
             tracing::info!(released = recorded.released, "deliveries that waited for this one go on");
         }
         Ok(())
-    }
-}
-
-/// Cross references from the store, for a thread that may block.
-struct StoredXrefs {
-    store: Arc<dyn Store>,
-    runtime: tokio::runtime::Handle,
-}
-
-impl Xrefs for StoredXrefs {
-    fn find(&self, key: &XrefKey) -> Result<Option<String>, StoreError> {
-        self.runtime.block_on(self.store.xref(key))
     }
 }
 

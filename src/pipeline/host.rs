@@ -1,13 +1,13 @@
 //! What formulas ask of the outside, answered from the catalog, the message and known cross references.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use crate::{
     base::{Problem, Timestamp},
     catalog::{Catalog, Occasion, System},
     document::Document,
     format::{self, Charset, Doctype, Layout, ReadOptions, Syntax, WriteOptions},
-    store::{MessageInfo, StoreError, XrefKey},
+    store::{MessageInfo, Reader, StoreError, XrefKey},
     xpath::{CodeAnswer, Host, ListAnswer, Markup},
 };
 
@@ -59,6 +59,20 @@ pub trait Xrefs {
 impl Xrefs for () {
     fn find(&self, _: &XrefKey) -> Result<Option<String>, StoreError> {
         Ok(None)
+    }
+}
+
+/// Cross references from the store, for a thread that may block.
+pub struct StoredXrefs {
+    /// Where they are.
+    pub reader: Arc<dyn Reader>,
+    /// The runtime that asks.
+    pub runtime: tokio::runtime::Handle,
+}
+
+impl Xrefs for StoredXrefs {
+    fn find(&self, key: &XrefKey) -> Result<Option<String>, StoreError> {
+        self.runtime.block_on(self.reader.xref(key))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     document::Document,
     format::{WriteOptions, write},
     mapping::{Explanation, Failure, Recording},
-    store::{MessageInfo, StoreError, XrefKey},
+    store::{Hold, MessageInfo, Reason, StoreError, WaitKey, XrefKey},
 };
 
 /// What a partner gets.
@@ -43,6 +43,37 @@ pub enum Stop {
     LeftOut(String),
     /// The document cannot be mapped; with the cause it is parked for.
     Problem(&'static str, Problem),
+}
+
+impl Stop {
+    /// What a delivery that stopped so becomes.
+    ///
+    /// # Errors
+    /// When nothing is known yet: the store could not be asked.
+    pub fn into_hold(self) -> Result<Hold, StoreError> {
+        let park = |cause: &str, problem: &Problem| Hold::Park { reason: Reason::of(cause, problem) };
+        Ok(match self {
+            Self::Store(error) => return Err(error),
+            Self::MissingXref { key, problem } => {
+                Hold::Wait { key: WaitKey::Xref(key), reason: Reason::of("xref", &problem) }
+            }
+            Self::MissingCode(problem) => park("code", &problem),
+            Self::LeftOut(rule) => Hold::Filter { rule },
+            Self::Problem(cause, problem) => park(cause, &problem),
+        })
+    }
+
+    /// Why, for people.
+    ///
+    /// # Errors
+    /// Those of [`Self::into_hold`].
+    pub fn reason(self) -> Result<Reason, StoreError> {
+        Ok(match self.into_hold()? {
+            Hold::Wait { reason, .. } | Hold::Park { reason } => reason,
+            Hold::Filter { rule } => Reason { cause: "filtered".into(), text: rule, ..Reason::default() },
+            Hold::Later { .. } => Reason::default(),
+        })
+    }
 }
 
 /// A stored message on its way to one target: what a delivery would send, and where its fields come from.

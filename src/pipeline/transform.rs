@@ -11,7 +11,7 @@ use super::{
     judge, open,
 };
 use crate::{
-    base::{IdKind, Place, Problem},
+    base::{IdKind, Ids, Limits, Place, Problem, Timestamp},
     catalog::{Catalog, Test},
     store::{
         AcceptOutcome, Accepted, Decision, MessageInfo, NewDelivery, NewMessage, NewPart, Plan, Reason, Start,
@@ -69,10 +69,19 @@ impl Transforming {
         if count == 0 {
             return Ok(0);
         }
-        let catalog = self.hub.catalog();
         let hub = self.hub.clone();
         let planned = tokio::task::spawn_blocking(move || {
-            batch.into_iter().map(|work| (plan(&hub, &catalog, &work), work.message)).collect::<Vec<_>>()
+            let mut catalog = hub.catalog();
+            loop {
+                let planning = Planning { catalog: &catalog, limits: &hub.limits, ids: &hub.ids, now: hub.clock.now() };
+                let plans: Vec<Plan> = batch.iter().map(|work| planning.plan(work)).collect();
+                // what content that is not in force any more has parked, nobody would try again
+                let current = hub.catalog();
+                if Arc::ptr_eq(&catalog, &current) {
+                    return plans.into_iter().zip(batch.into_iter().map(|work| work.message)).collect::<Vec<_>>();
+                }
+                catalog = current;
+            }
         });
         let planned = planned.await.unwrap_or_default();
         let now = self.hub.clock.now();
@@ -105,45 +114,62 @@ impl Transforming {
     }
 }
 
-/// The plan for one message; never panics, whatever the message does to the code below.
-fn plan(hub: &Hub, catalog: &Catalog, work: &Work) -> Plan {
-    let park = |cause: &str, problem: &Problem| Plan {
-        business_key: None,
-        site: None,
-        document_type: None,
-        attributes: BTreeMap::new(),
-        decision: Decision::Park(Reason::of(cause, problem)),
-    };
-    if work.exhausted {
-        let text = "the process ended several times while it worked on this message";
-        let hint = "look at the message, and report it; release it after an upgrade";
-        return park("poison", &Problem::new(code::POISON, text).hint(hint));
-    }
-    let attempt = std::panic::catch_unwind(AssertUnwindSafe(|| decide(hub, catalog, work)));
-    match attempt {
-        Ok(Ok(plan)) => plan,
-        Ok(Err((cause, problem))) => park(cause, &problem),
-        Err(_) => {
-            let text = "reading or routing this message failed in a way the program did not foresee";
-            park("poison", &Problem::new(code::POISON, text).hint("report it with the message; others flow on"))
+/// What it takes to decide upon messages.
+#[derive(Clone, Copy)]
+pub struct Planning<'a> {
+    /// The content to decide with.
+    pub catalog: &'a Catalog,
+    /// The limits of documents and evaluation.
+    pub limits: &'a Limits,
+    /// Ids for deliveries and parts.
+    pub ids: &'a Ids,
+    /// The moment.
+    pub now: Timestamp,
+}
+
+impl Planning<'_> {
+    /// The plan for one message; never panics, whatever the message does to the code below.
+    #[must_use]
+    pub fn plan(&self, work: &Work) -> Plan {
+        let park = |cause: &str, problem: &Problem| Plan {
+            business_key: None,
+            site: None,
+            document_type: None,
+            attributes: BTreeMap::new(),
+            decision: Decision::Park(Reason::of(cause, problem)),
+        };
+        if work.exhausted {
+            let text = "the process ended several times while it worked on this message";
+            let hint = "look at the message, and report it; release it after an upgrade";
+            return park("poison", &Problem::new(code::POISON, text).hint(hint));
+        }
+        let attempt = std::panic::catch_unwind(AssertUnwindSafe(|| decide(self, work)));
+        match attempt {
+            Ok(Ok(plan)) => plan,
+            Ok(Err((cause, problem))) => park(cause, &problem),
+            Err(_) => {
+                let text = "reading or routing this message failed in a way the program did not foresee";
+                park("poison", &Problem::new(code::POISON, text).hint("report it with the message; others flow on"))
+            }
         }
     }
 }
 
-fn decide(hub: &Hub, catalog: &Catalog, work: &Work) -> Result<Plan, (&'static str, Problem)> {
+fn decide(planning: &Planning<'_>, work: &Work) -> Result<Plan, (&'static str, Problem)> {
+    let Planning { catalog, limits, ids, now } = *planning;
     let message = &work.message;
     let Some(system) = catalog.system(&message.system) else {
         let text = format!("system `{}` is not configured any more", message.system);
         return Err(("no-route", Problem::new(code::GONE, text)));
     };
-    let content = open(catalog, system, Received::of(message, &work.bytes), &hub.limits)
-        .map_err(|problem| ("unreadable", problem))?;
+    let content =
+        open(catalog, system, Received::of(message, &work.bytes), limits).map_err(|problem| ("unreadable", problem))?;
     let decoded = match content {
         Content::One(decoded) => *decoded,
-        Content::Several { parts, repairs } => return Ok(split(hub, message, parts, &repairs)),
+        Content::Several { parts, repairs } => return Ok(split(ids, message, parts, &repairs)),
     };
     let Decoded { document_type, document, syntax, .. } = &decoded;
-    let judgement = judge(catalog, system, Direction::In, document_type, document, *syntax, &hub.limits);
+    let judgement = judge(catalog, system, Direction::In, document_type, document, *syntax, limits);
     let mut attributes = lines_attribute("repairs", decoded.repairs.iter().map(shown));
     attributes.extend(lines_attribute("violations", judgement.notes().into_iter()));
     if message.attributes.contains_key("violations") {
@@ -164,13 +190,12 @@ fn decide(hub: &Hub, catalog: &Catalog, work: &Work) -> Result<Plan, (&'static s
         let text = format!("no route takes `{}` from system `{}`", decoded.document_type, message.system);
         return Err(("no-route", Problem::new(code::NO_ROUTE, text).hint("add a file to routes/ and reload")));
     }
-    let now = hub.clock.now();
     let mut deliveries = Vec::new();
     let mut filtered_by = String::new();
     for route in routes {
         let evaluate = |test: &Option<Arc<Test>>| match test {
             None => Ok(None),
-            Some(test) => test.text(&decoded.document, &Budget::new(hub.limits.evaluation_steps)).map(Some),
+            Some(test) => test.text(&decoded.document, &Budget::new(limits.evaluation_steps)).map(Some),
         };
         let failed = |failure: crate::xpath::Failure| {
             let mut problem = failure.problem();
@@ -182,15 +207,13 @@ fn decide(hub: &Hub, catalog: &Catalog, work: &Work) -> Result<Plan, (&'static s
         for target in &route.targets {
             let wanted = match &target.when {
                 None => true,
-                Some(when) => {
-                    when.holds(&decoded.document, &Budget::new(hub.limits.evaluation_steps)).map_err(failed)?
-                }
+                Some(when) => when.holds(&decoded.document, &Budget::new(limits.evaluation_steps)).map_err(failed)?,
             };
             if !wanted {
                 continue;
             }
             deliveries.push(NewDelivery {
-                id: hub.ids.next(IdKind::Delivery),
+                id: ids.next(IdKind::Delivery),
                 route: route.id.clone(),
                 destination: target.system.clone(),
                 document: target.document.clone(),
@@ -213,7 +236,7 @@ fn decide(hub: &Hub, catalog: &Catalog, work: &Work) -> Result<Plan, (&'static s
 }
 
 /// The plan for a message with several documents.
-fn split(hub: &Hub, message: &MessageInfo, parts: Vec<Part>, repairs: &[Problem]) -> Plan {
+fn split(ids: &Ids, message: &MessageInfo, parts: Vec<Part>, repairs: &[Problem]) -> Plan {
     let count = parts.len();
     let mut inherited = message.attributes.clone();
     inherited.remove("batch_offset");
@@ -230,7 +253,7 @@ fn split(hub: &Hub, message: &MessageInfo, parts: Vec<Part>, repairs: &[Problem]
         };
         let parked = part.problem.map(|problem| in_message(&problem, &part.place, position, count));
         let message = NewMessage {
-            id: hub.ids.next(IdKind::Message),
+            id: ids.next(IdKind::Message),
             system: message.system.clone(),
             document_type,
             site: message.site.clone(),

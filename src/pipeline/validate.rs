@@ -8,6 +8,7 @@ use crate::{
     catalog::{Catalog, SchemaMode, System},
     document::Document,
     format::Syntax,
+    profile::{RULE_BROKEN, RULE_FAILED},
     schema::Violation,
     telemetry::metric,
 };
@@ -72,7 +73,8 @@ pub fn judge(
             if more > 0 {
                 problem.text.push_str(&format!("; {more} more"));
             }
-            Some(("schema", problem))
+            let by_rule = [RULE_BROKEN.id, RULE_FAILED.id].contains(&first.code.id);
+            Some((if by_rule { "rule" } else { "schema" }, problem))
         }
         _ => None,
     };

@@ -16,7 +16,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use code::CODES;
+pub use code::{CODES, RULE_BROKEN, RULE_FAILED};
 pub use reply::{Meaning, Outcome};
 pub use rule::Rules;
 pub use setting::Setting;

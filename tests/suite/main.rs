@@ -14,6 +14,7 @@ mod file_transport;
 mod http_in;
 mod map_command;
 
+mod operating;
 mod operations;
 mod reload;
 mod replay_command;

@@ -26,7 +26,8 @@ use crate::{
     pipeline::{Facts, RunHost},
 };
 use diff::{compile, diff};
-use show::{show, show_trace};
+pub use show::show;
+use show::show_trace;
 
 /// What `map` takes.
 #[derive(clap::Args)]

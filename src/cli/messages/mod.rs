@@ -1,11 +1,17 @@
 //! `crossdock messages`: what came in and what became of it, straight from the journal, beside a running hub or without.
 
+mod act;
+mod explain;
+
+use std::sync::Arc;
+
 use comfy_table::{Table, presets};
 use serde_json::json;
 
 use super::{
     Common, Exit, Failed,
     outcome::{out, print_json},
+    verify::verify,
 };
 use crate::{
     api::{counts_json, is_current, message_json, summary_json},
@@ -13,7 +19,7 @@ use crate::{
     base::{Clock as _, Timestamp, parse_duration},
     catalog::Catalog,
     config::Settings,
-    store::{MessageFilter, MessageView, Reader, Reason, Release, Standing, StoreError},
+    store::{Counts, DeliveryState, MessageFilter, MessageView, Reader, Reason, Standing, StoreError},
 };
 
 /// The verbs of `messages`.
@@ -23,33 +29,22 @@ pub enum Command {
     List(List),
     /// Show one message: what came in, what went out, every attempt and answer.
     Show(Show),
-    /// The conservation law in numbers.
+    /// The conservation law in numbers, by route and destination.
     Counts,
     /// Which document types each system sends, and when last: who still sends the old version.
     Types(Types),
-    /// Check everything stored: structure, digests, conservation.
+    /// The same as `crossdock verify`.
     Verify,
-    /// Let parked or waiting messages and deliveries try again. Stop the hub first.
-    Release(Act),
-    /// Give up parked messages or held deliveries, by name and reason; their lanes go on. Stop the hub first.
-    Skip(Act),
-}
-
-/// What `messages release` and `messages skip` take.
-#[derive(clap::Args)]
-#[command(after_help = "The journal belongs to one process: stop the hub, act, start it again.\n\nExamples:\n  \
-    crossdock messages release msg_01a2… --why \"department added in U8\"\n  \
-    crossdock messages skip dlv_01a2… --by chen --why \"typed in by hand, voucher 0017\"")]
-pub struct Act {
-    /// Ids of messages or deliveries.
-    #[arg(required = true)]
-    ids: Vec<String>,
-    /// Who decides; default: the account's name.
-    #[arg(long, env = "USER")]
-    by: String,
-    /// Why.
-    #[arg(long)]
-    why: String,
+    /// Let held messages and deliveries try again, by id or by query; with --dry-run say what would pass.
+    Release(act::Release),
+    /// Give up parked messages or held deliveries, by name and reason; their lanes go on.
+    Skip(act::Skip),
+    /// Deliver again what was delivered: a new delivery each, linked to the old one.
+    Replay(act::Replay),
+    /// Send a corrected copy of a message; it takes the old one's place.
+    Resend(act::Resend),
+    /// What operators decided: who, why, and what it changed.
+    Acts(act::Acts),
 }
 
 /// What `messages list` takes.
@@ -72,6 +67,21 @@ pub struct List {
     /// Only messages with this text in id, keys, file name or reasons.
     #[arg(long)]
     text: Option<String>,
+    /// Only messages held for this cause, themselves or a delivery of them: code, xref, rejected, ….
+    #[arg(long)]
+    cause: Option<String>,
+    /// Only messages with a delivery by this route.
+    #[arg(long)]
+    route: Option<String>,
+    /// Only messages with a delivery to this system.
+    #[arg(long)]
+    destination: Option<String>,
+    /// Only messages received since a day or moment (2026-11-01) or within a time (7d, 12h).
+    #[arg(long)]
+    since: Option<String>,
+    /// Only messages received before a day or moment, or longer ago than a time.
+    #[arg(long)]
+    until: Option<String>,
     /// How many at most.
     #[arg(long, default_value_t = 50)]
     limit: usize,
@@ -94,61 +104,35 @@ pub struct Show {
     /// With the payloads: received, sent, answered.
     #[arg(long)]
     content: bool,
+    /// Where each field of what a delivery sends comes from, by the present content.
+    #[arg(long)]
+    explain: bool,
+    /// Only the bytes received, exactly: to be corrected and sent again with `messages resend`.
+    #[arg(long, conflicts_with_all = ["content", "explain"])]
+    received: bool,
 }
 
 /// Runs a verb.
 pub async fn messages(common: &Common, command: &Command) -> Result<Exit, Failed> {
     let settings = common.settings()?;
-    if let Command::Release(act) | Command::Skip(act) = command {
-        return self::act(common, &settings, act, matches!(command, Command::Skip(_))).await;
+    match command {
+        Command::Release(release) => return act::release(common, &settings, release).await,
+        Command::Skip(skip) => return act::skip(common, &settings, skip).await,
+        Command::Replay(replay) => return act::replay(common, &settings, replay).await,
+        Command::Resend(resend) => return act::resend(common, &settings, resend).await,
+        Command::Verify => return verify(common, &super::verify::Arguments {}).await,
+        _ => {}
     }
-    let reader = open_reader(&settings).await.map_err(|error| failed(&error))?;
+    let reader: Arc<dyn Reader> = open_reader(&settings).await.map_err(|error| failed(&error))?.into();
     let exit = match command {
         Command::List(list) => self::list(common, &*reader, list).await,
-        Command::Show(show) => self::show(common, &settings, &*reader, show).await,
-        Command::Counts => counts(common, &*reader).await,
+        Command::Show(show) => self::show(common, &settings, &reader, show).await,
         Command::Types(types) => self::types(common, &*reader, types).await,
-        Command::Verify | Command::Release(_) | Command::Skip(_) => verify(common, &*reader).await,
+        Command::Acts(acts) => act::acts(common, &*reader, acts).await,
+        _ => counts(common, &*reader).await,
     };
     reader.close().await;
     exit
-}
-
-/// Releases or skips, as the only process on the journal.
-async fn act(common: &Common, settings: &Settings, act: &Act, skip: bool) -> Result<Exit, Failed> {
-    let store = app::open_store(settings).await.map_err(|error| failed(&error))?;
-    let now = SystemClock::default().now();
-    let mut done = Vec::new();
-    let mut failures = Vec::new();
-    if skip {
-        for id in &act.ids {
-            match store.skip(id, &act.by, &act.why, now).await {
-                Ok(()) => done.push(id.clone()),
-                Err(error) => failures.push(format!("{id}: {error}")),
-            }
-        }
-    } else {
-        for id in &act.ids {
-            match store.release(Release::Ids(vec![id.clone()]), now).await {
-                Ok(released) if released.deliveries + released.messages > 0 => done.push(id.clone()),
-                Ok(_) => failures.push(format!("{id}: nothing of that id is parked or waiting")),
-                Err(error) => failures.push(format!("{id}: {error}")),
-            }
-        }
-    }
-    store.close().await;
-    let word = if skip { "skipped" } else { "released" };
-    if common.json {
-        print_json(&json!({"act": word, "by": act.by, "why": act.why, "done": done, "failed": failures}));
-    } else {
-        done.iter().for_each(|id| out(format_args!("{word}\t{id}")));
-        failures.iter().for_each(|failure| eprintln!("{failure}"));
-    }
-    Ok(match (done.is_empty(), failures.is_empty()) {
-        (_, true) => Exit::Ok,
-        (false, false) => Exit::Partly,
-        (true, false) => Exit::Conflict,
-    })
 }
 
 /// How a command ends that the journal did not serve.
@@ -175,6 +159,11 @@ async fn list(common: &Common, reader: &dyn Reader, list: &List) -> Result<Exit,
         document_type: list.document_type.clone(),
         business_key: list.key.clone(),
         text: list.text.clone(),
+        held: list.cause.clone(),
+        route: list.route.clone(),
+        destination: list.destination.clone(),
+        since: list.since.as_deref().map(moment).transpose()?,
+        until: list.until.as_deref().map(moment).transpose()?,
         standing: wanted,
         ..MessageFilter::default()
     };
@@ -225,7 +214,7 @@ pub fn held_because(view: &MessageView) -> String {
     own.or_else(|| held.find_map(|delivery| delivery.reason.as_ref())).map_or_else(String::new, why)
 }
 
-async fn show(common: &Common, settings: &Settings, reader: &dyn Reader, show: &Show) -> Result<Exit, Failed> {
+async fn show(common: &Common, settings: &Settings, reader: &Arc<dyn Reader>, show: &Show) -> Result<Exit, Failed> {
     let mut view = reader.message(&show.id).await.map_err(|error| failed(&error))?;
     if view.is_none() {
         let filter = MessageFilter { business_key: Some(show.id.clone()), ..MessageFilter::default() };
@@ -238,12 +227,37 @@ async fn show(common: &Common, settings: &Settings, reader: &dyn Reader, show: &
         let text = format!("there is no message, delivery or single business key `{}`", show.id);
         return Err(Failed::new(Exit::NotFound, text));
     };
+    if show.received {
+        use std::io::Write as _;
+        let Some(bytes) = &view.bytes else {
+            return Err(Failed::new(Exit::NotFound, "retention has removed the bytes of this message"));
+        };
+        let written = std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush());
+        return written.map(|()| Exit::Ok).map_err(|error| Failed::new(Exit::Failed, error));
+    }
     let (catalog, _) = app::load_catalog(settings);
+    let (view, catalog) = (Arc::new(view), Arc::new(catalog));
+    let explained = if show.explain { explain::explain(settings, reader, &catalog, &view).await? } else { Vec::new() };
     if common.json {
-        print_json(&message_json(&view, show.content, Some(&catalog)));
+        let mut value = message_json(&view, show.content, Some(&catalog));
+        if show.explain {
+            let listed = explained.iter().map(|(id, explained)| match explained {
+                Ok(explanation) => json!({"delivery": id, "explanation": explanation}),
+                Err(why) => json!({"delivery": id, "held": why}),
+            });
+            value["explained"] = listed.collect();
+        }
+        print_json(&value);
         return Ok(Exit::Ok);
     }
     print_message(&view, show.content, &catalog);
+    for (id, explained) in &explained {
+        out(format_args!("\nexplained {id}, with the present content"));
+        match explained {
+            Ok(explanation) => super::map::show(common, explanation)?,
+            Err(why) => out(format_args!("  held    {why}")),
+        }
+    }
     Ok(Exit::Ok)
 }
 
@@ -266,6 +280,16 @@ fn print_message(view: &MessageView, content: bool, catalog: &Catalog) {
             out(format_args!("note      {line}"));
         }
     }
+    if let Some(old) = &message.edited_from {
+        out(format_args!("edited    a corrected copy of {old}"));
+    }
+    for copy in &view.edits {
+        out(format_args!("edited    {copy} is a corrected copy of it"));
+    }
+    for view in &view.acts {
+        let act = &view.act;
+        out(format_args!("act       {} {} by {}: {} ({})", act.at, act.verb, act.by, act.why, act.id));
+    }
     if let Some(parent) = &message.parent {
         let of = |name| message.attributes.get(name).map_or("?", String::as_str);
         out(format_args!("part      {} of {} of {parent}", of("batch_position"), of("batch_count")));
@@ -286,6 +310,9 @@ fn print_message(view: &MessageView, content: bool, catalog: &Catalog) {
     }
     for delivery in &view.deliveries {
         out(format_args!("\ndelivery  {} to {} by route {}", delivery.id, delivery.destination, delivery.route));
+        if let Some(original) = &delivery.replay_of {
+            out(format_args!("  replay  of {original}"));
+        }
         out(format_args!("  state   {}", delivery.state.as_str()));
         if let (Some(output), Some(current)) = (&delivery.output, is_current(delivery, catalog)) {
             let word =
@@ -343,17 +370,46 @@ async fn counts(common: &Common, reader: &dyn Reader) -> Result<Exit, Failed> {
     if common.json {
         print_json(&counts_json(&counts));
     } else {
-        out(format_args!("messages  {} accepted in all", counts.total));
-        out(format_args!(
-            "          {} undecided, {} routed, {} parked, {} filtered, {} skipped, {} split",
-            counts.accepted, counts.routed, counts.parked, counts.filtered, counts.skipped, counts.split
-        ));
-        for row in &counts.deliveries {
-            out(format_args!("{} → {}\t{}\t{}", row.route, row.destination, row.state.as_str(), row.count));
-        }
-        out(format_args!("unaccounted {}", counts.unaccounted));
+        print_counts(&counts);
     }
     Ok(if counts.unaccounted == 0 { Exit::Ok } else { Exit::Problems })
+}
+
+/// The conservation law as two tables: messages, then deliveries by route and destination.
+pub fn print_counts(counts: &Counts) {
+    out(format_args!(
+        "messages  {} accepted = {} undecided + {} routed + {} parked + {} filtered + {} skipped + {} split",
+        counts.total, counts.accepted, counts.routed, counts.parked, counts.filtered, counts.skipped, counts.split
+    ));
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header([
+        "route",
+        "destination",
+        "planned",
+        "= delivered",
+        "+ in flight",
+        "+ waiting",
+        "+ parked",
+        "+ filtered",
+        "+ skipped",
+    ]);
+    for way in counts.ways() {
+        let mut row = vec![way.route.to_owned(), way.destination.to_owned(), way.total().to_string()];
+        let states = [
+            DeliveryState::Delivered,
+            DeliveryState::Planned,
+            DeliveryState::Waiting,
+            DeliveryState::Parked,
+            DeliveryState::Filtered,
+            DeliveryState::Skipped,
+        ];
+        row.extend(states.map(|state| way.of(state).to_string()));
+        table.add_row(row);
+    }
+    if counts.planned > 0 {
+        out(format_args!("{table}"));
+    }
+    out(format_args!("unaccounted {}", counts.unaccounted));
 }
 
 /// A day, a moment, or how long ago, as `--since` takes it.
@@ -386,15 +442,4 @@ async fn types(common: &Common, reader: &dyn Reader, arguments: &Types) -> Resul
         out(format_args!("{}\t{name}\t{}\tlast {}", one.system, one.count, one.last));
     }
     Ok(Exit::Ok)
-}
-
-async fn verify(common: &Common, reader: &dyn Reader) -> Result<Exit, Failed> {
-    let verified = reader.verify().await.map_err(|error| failed(&error))?;
-    if common.json {
-        print_json(&json!({"digests": verified.digests, "faults": verified.faults}));
-    } else {
-        verified.faults.iter().for_each(|fault| out(format_args!("{fault}")));
-        out(format_args!("{} digests compared, {} faults", verified.digests, verified.faults.len()));
-    }
-    Ok(if verified.faults.is_empty() { Exit::Ok } else { Exit::Problems })
 }

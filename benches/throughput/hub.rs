@@ -16,7 +16,7 @@ use super::orders;
 pub const KEY: &str = "bench-key-of-the-load-generator";
 
 /// How long anything may take before it counts as not happening.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Where the journal is.
 #[derive(Clone, Debug)]
@@ -165,8 +165,8 @@ impl Hub {
         self.write(
             "mappings/crm/profile.yaml",
             "profile: crm\ntitle: {en: CRM, zh: CRM}\nnamespaces: {o: \"urn:example:crm:order:1\"}\ndocuments:\n  \
-             crm/order:\n    root: o:SalesOrder\n    business-key: =o:SalesOrder/o:Header/o:DocNo\n  \
-             crm/customer:\n    root: o:Customer\n    business-key: =o:Customer/o:Code\n",
+             crm/order:\n    root: SalesOrder\n    namespace: \"urn:example:crm:order:1\"\n    business-key: =o:SalesOrder/o:Header/o:DocNo\n  \
+             crm/customer:\n    root: Customer\n    namespace: \"urn:example:crm:order:1\"\n    business-key: =o:Customer/o:Code\n",
         );
         self.write(
             "mappings/parts/profile.yaml",

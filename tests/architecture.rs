@@ -22,7 +22,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("mapping", &["base", "content", "document", "xpath", "schema"]),
     ("profile", &["base", "content", "document", "xpath", "schema", "mapping"]),
     ("store", &["base", "config", "telemetry"]),
-    ("transport", &["base", "config", "telemetry", "format"]),
+    // Statements take their values from documents.
+    ("transport", &["base", "document", "config", "telemetry", "format"]),
     (
         "catalog",
         &["base", "content", "document", "config", "format", "xpath", "schema", "mapping", "profile", "transport"],
@@ -75,7 +76,7 @@ const FLOORS: &[(&str, &[&str])] = &[
 
 /// Libraries kept behind doors: only these modules may name them.
 const DOORS: &[(&str, &[&str])] = &[
-    ("sqlx", &["store"]),
+    ("sqlx", &["store", "transport"]),
     ("zstd", &["store"]),
     ("lapin", &["transport"]),
     ("reqwest", &["transport", "cli"]),

@@ -18,10 +18,16 @@ use crate::{
     base::{Clock, Ids, Problem, Random},
     catalog::Catalog,
     config::Settings,
-    pipeline::{Delivering, Desk, Hub, JournalIntake, RetrySchedule, Transforming, automatic, ended_by_content},
+    pipeline::{
+        Delivering, Desk, Hub, JournalIntake, RetrySchedule, Scheduling, StoredMarks, Transforming, automatic,
+        ended_by_content,
+    },
     store::Store,
     telemetry::{Metrics, metric},
-    transport::{AmqpSource, FileSource, HttpInConfig, SftpSource, Source, router, serve_tls, server_config},
+    transport::{
+        AmqpSource, FileSource, HttpInConfig, Periodic, Schedule, SftpSource, Source, SqlSource, router, serve_tls,
+        server_config,
+    },
 };
 
 /// How long stopping may take before what is left is cut off; what is cut off is done again after the next start.
@@ -289,22 +295,30 @@ impl Running {
     fn start_sources(&self) {
         let catalog = self.hub.catalog();
         for system in catalog.systems() {
-            let mut sources: Vec<(&'static str, Result<Box<dyn Source>, _>)> = Vec::new();
+            let mut ways: Vec<(&'static str, Result<Way, Problem>)> = Vec::new();
             if let Some(config) = &system.sources.amqp {
-                sources.push(("amqp", AmqpSource::new(config).map(|source| Box::new(source) as Box<dyn Source>)));
+                ways.push(("amqp", AmqpSource::new(config).map(|source| Way::always(Arc::new(source)))));
             }
             if let Some(config) = &system.sources.file {
-                sources.push(("file", FileSource::new(config).map(|source| Box::new(source) as Box<dyn Source>)));
+                let source = FileSource::new(config).map(Arc::new);
+                ways.push(("file", source.map(|source| Way::by(source, config.schedule.as_ref()))));
             }
             if let Some(config) = &system.sources.sftp {
                 let node = wiring::sftp_node(&self.settings, self.node.clone(), self.hub.clock.clone());
-                let source = wiring::egress(&self.settings).map_err(|problem| *problem);
-                let source = source.and_then(|egress| SftpSource::new(config, &egress, node));
-                sources.push(("sftp", source.map(|source| Box::new(source) as Box<dyn Source>)));
+                let egress = wiring::egress(&self.settings).map_err(|problem| *problem);
+                let source = egress.and_then(|egress| SftpSource::new(config, &egress, node)).map(Arc::new);
+                ways.push(("sftp", source.map(|source| Way::by(source, config.files.schedule.as_ref()))));
             }
-            for (kind, source) in sources {
-                let source = match source {
-                    Ok(source) => source,
+            if let Some(config) = &system.sources.sql {
+                let marks = Arc::new(StoredMarks { store: self.store.clone(), clock: self.hub.clock.clone() });
+                let name = format!("{}/sql", system.id);
+                let egress = wiring::egress(&self.settings).map_err(|problem| *problem);
+                let source = egress.and_then(|egress| SqlSource::new(config, &egress, &name, marks)).map(Arc::new);
+                ways.push(("sql", source.map(|source| Way::by(source, config.schedule.as_ref()))));
+            }
+            for (kind, way) in ways {
+                let Way { source, scheduled } = match way {
+                    Ok(way) => way,
                     Err(problem) => {
                         tracing::error!(system = system.id, "the {kind} source cannot start: {problem}");
                         continue;
@@ -323,7 +337,19 @@ impl Running {
                         }
                     }
                 });
-                self.source_tasks.spawn(async move { source.run(intake, token).await });
+                let Some((source, schedule)) = scheduled else {
+                    self.source_tasks.spawn(async move { source.run(intake, token).await });
+                    continue;
+                };
+                let scheduling = Scheduling {
+                    store: self.store.clone(),
+                    clock: self.hub.clock.clone(),
+                    name: format!("{}/{kind}", system.id),
+                    node: self.node.clone(),
+                    schedule,
+                    source,
+                };
+                self.source_tasks.spawn(async move { scheduling.run(intake, token).await });
             }
         }
     }
@@ -341,6 +367,23 @@ impl Running {
                 tracing::error!("a listener ended: {error}");
             }
         });
+    }
+}
+
+/// A way in, and how it is run.
+struct Way {
+    source: Arc<dyn Source>,
+    scheduled: Option<(Arc<dyn Periodic>, Schedule)>,
+}
+
+impl Way {
+    fn always(source: Arc<dyn Source>) -> Self {
+        Self { source, scheduled: None }
+    }
+
+    fn by<S: Source + Periodic + 'static>(source: Arc<S>, schedule: Option<&Schedule>) -> Self {
+        let scheduled = schedule.map(|schedule| (source.clone() as Arc<dyn Periodic>, schedule.clone()));
+        Self { source, scheduled }
     }
 }
 

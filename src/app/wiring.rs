@@ -13,7 +13,7 @@ use crate::{
     },
     transport::{
         AmqpSink, AmqpSource, ClientCertificates, Egress, EgressConfig, FileSink, FileSource, HttpInConfig, HttpSink,
-        SftpNode, SftpSink, SftpSource, Sink, TlsInConfig,
+        Marks, SftpNode, SftpSink, SftpSource, Sink, SqlSink, SqlSource, TlsInConfig,
     },
 };
 
@@ -63,6 +63,7 @@ pub fn load_catalog(settings: &Settings) -> (Catalog, Problems) {
             sources.sftp.as_ref().and_then(|config| {
                 SftpSource::new(config, &egress, sftp_node(settings, String::new(), clock.clone())).err()
             }),
+            sources.sql.as_ref().and_then(|config| SqlSource::new(config, &egress, "", Arc::new(NoMarks)).err()),
         ];
         // What is missing or no secret is reported where it stands already.
         let reported = |file: &Option<Arc<str>>| {
@@ -160,7 +161,22 @@ fn sink(config: &SinkConfig, egress: &Arc<Egress>, clock: &Arc<dyn Clock>) -> Re
         SinkConfig::Amqp(config) => Arc::new(AmqpSink::new(config, clock.clone())?),
         SinkConfig::File(config) => Arc::new(FileSink::new(config)?),
         SinkConfig::Sftp(config) => Arc::new(SftpSink::new(config, egress)?),
+        SinkConfig::Sql(config) => Arc::new(SqlSink::new(config, egress)?),
     })
+}
+
+/// Marks for a source that is only checked, never run.
+struct NoMarks;
+
+#[async_trait::async_trait]
+impl Marks for NoMarks {
+    async fn mark(&self, _: &str) -> Result<Option<String>, String> {
+        Ok(None)
+    }
+
+    async fn set_mark(&self, _: &str, _: &str) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// What this process brings along for its SFTP sources; `name` is one that no other process has.

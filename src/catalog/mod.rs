@@ -19,6 +19,7 @@ mod system;
 mod tests;
 mod way_file;
 mod way_http;
+mod way_sql;
 
 use std::{
     cell::RefCell,

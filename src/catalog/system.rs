@@ -12,7 +12,7 @@ use crate::{
     format::{ArrayPath, Charset, Convention, Doctype, Duplicates, Layout, Syntax, Unmappable},
     transport::{
         AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAccess, HttpOutConfig, SftpInConfig,
-        SftpOutConfig,
+        SftpOutConfig, SqlInConfig, SqlOutConfig,
     },
 };
 
@@ -106,13 +106,15 @@ pub struct Sources {
     pub file: Option<FileInConfig>,
     /// A folder on a server.
     pub sftp: Option<SftpInConfig>,
+    /// A query.
+    pub sql: Option<SqlInConfig>,
 }
 
 impl Sources {
     /// Whether there is any way in.
     #[must_use]
     pub fn any(&self) -> bool {
-        self.http.is_some() || self.amqp.is_some() || self.file.is_some() || self.sftp.is_some()
+        self.http.is_some() || self.amqp.is_some() || self.file.is_some() || self.sftp.is_some() || self.sql.is_some()
     }
 }
 
@@ -127,6 +129,8 @@ pub enum SinkConfig {
     File(FileOutConfig),
     /// Written to a folder on a server.
     Sftp(Box<SftpOutConfig>),
+    /// Written into a database.
+    Sql(SqlOutConfig),
 }
 
 /// How outgoing documents are written.
@@ -219,6 +223,10 @@ impl Reader<'_> {
             sources.sftp = Some(self.sftp_in(&sftp, system, charset));
             sftp.finish();
         }
+        if let Some(sql) = ways.block("sql") {
+            sources.sql = Some(self.sql_in(&sql, system));
+            sql.finish();
+        }
         ways.finish();
         sources
     }
@@ -240,6 +248,10 @@ impl Reader<'_> {
             sinks.push(SinkConfig::Sftp(Box::new(self.sftp_out(&sftp))));
             sftp.finish();
         }
+        if let Some(sql) = ways.block("sql") {
+            sinks.push(SinkConfig::Sql(self.sql_out(&sql)));
+            sql.finish();
+        }
         if let Some(block) = ways.block("encoding") {
             encoding.syntax =
                 block.word("syntax", &[("xml", Syntax::Xml), ("json", Syntax::Json)]).unwrap_or(Syntax::Xml);
@@ -258,7 +270,8 @@ impl Reader<'_> {
             block.finish();
         }
         if sinks.len() != 1 {
-            let text = format!("`out` names {} ways out; it needs exactly one of http, amqp, file, sftp", sinks.len());
+            let text =
+                format!("`out` names {} ways out; it needs exactly one of http, amqp, file, sftp, sql", sinks.len());
             ways.report(Problem::new(code::NO_ENDPOINT, text).at(ways.node().place(ways.file())));
         }
         ways.finish();

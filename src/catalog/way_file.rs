@@ -7,7 +7,7 @@ use crate::{
     base::{Problem, Secret},
     content::Fields,
     format::{Charset, Records},
-    transport::{FileInConfig, FileOutConfig, SftpInConfig, SftpOutConfig, SftpPlace, SplitConfig},
+    transport::{FileInConfig, FileOutConfig, Missed, Schedule, SftpInConfig, SftpOutConfig, SftpPlace, SplitConfig},
 };
 
 /// How often a server is looked at, unless its settings say otherwise.
@@ -89,9 +89,21 @@ fn files_in(file: &Fields<'_>, system: &str, charset: Option<Charset>) -> FileIn
         max_file_bytes: file.size("max-size").map_or(largest, |size| size as u64),
         wait_for: file.text("wait-for").unwrap_or_default().to_owned(),
         checksum: file.word("checksum", &[("none", false), ("sha256", true)]).unwrap_or_default(),
+        schedule: file.block("schedule").and_then(schedule),
         split,
         ..standard
     }
+}
+
+/// `schedule: {cron: …, zone: …, missed: …}`.
+pub(super) fn schedule(block: Fields<'_>) -> Option<Schedule> {
+    let (cron, zone) = (block.required_text("cron"), block.required_text("zone"));
+    let words = [("once", Missed::Once), ("all", Missed::All), ("skip", Missed::Skip)];
+    let missed = block.word("missed", &words).unwrap_or_default();
+    let placed = |problem: Problem| block.report(problem.at(block.node().place(block.file())));
+    let schedule = cron.zip(zone).and_then(|(cron, zone)| Schedule::new(cron, zone, missed).map_err(placed).ok());
+    block.finish();
+    schedule
 }
 
 fn files_out(file: &Fields<'_>) -> FileOutConfig {
@@ -105,6 +117,6 @@ fn files_out(file: &Fields<'_>) -> FileOutConfig {
     }
 }
 
-fn millis(fields: &Fields<'_>, key: &'static str) -> Option<u64> {
+pub(super) fn millis(fields: &Fields<'_>, key: &'static str) -> Option<u64> {
     fields.duration(key).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

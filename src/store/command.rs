@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Accepted, Act, Decision, Hold, Leased, MappingVersion, NewAttempt, NewMessage, NewPart, NewReplay, Next, Output,
-    Pause, PauseKind, Plan, Reader, Recorded, Release, Released, Store, StoreError, Work,
+    Accepted, Act, Decision, Hold, Leased, MappingVersion, Mark, NewAttempt, NewMessage, NewPart, NewReplay, NewRun,
+    Next, Output, Pause, PauseKind, Plan, Reader, Recorded, Release, Released, Store, StoreError, Work,
     codec::Packed,
     health::{Health, failed},
 };
@@ -93,6 +93,22 @@ pub enum Command {
     Resume {
         destination: Option<String>,
         kind: PauseKind,
+    },
+    BeginRun {
+        run: NewRun,
+    },
+    ExtendRun {
+        run: NewRun,
+        until: Timestamp,
+    },
+    EndRun {
+        run: NewRun,
+        failure: Option<String>,
+        now: Timestamp,
+    },
+    SetMark {
+        mark: Mark,
+        now: Timestamp,
     },
     Close,
 }
@@ -330,6 +346,23 @@ impl<B: Backend> Store for B {
 
     fn is_sure(&self) -> bool {
         Backend::is_sure(self)
+    }
+
+    async fn begin_run(&self, run: &NewRun) -> Result<bool, StoreError> {
+        Ok(changed(self, Command::BeginRun { run: run.clone() }).await? > 0)
+    }
+
+    async fn extend_run(&self, run: &NewRun, until: Timestamp) -> Result<bool, StoreError> {
+        Ok(changed(self, Command::ExtendRun { run: run.clone(), until }).await? > 0)
+    }
+
+    async fn end_run(&self, run: &NewRun, failure: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {
+        let failure = failure.map(ToOwned::to_owned);
+        Ok(changed(self, Command::EndRun { run: run.clone(), failure, now }).await? > 0)
+    }
+
+    async fn set_mark(&self, mark: &Mark, now: Timestamp) -> Result<(), StoreError> {
+        changed(self, Command::SetMark { mark: mark.clone(), now }).await.map(drop)
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {

@@ -2,6 +2,7 @@
 
 mod act;
 mod flow;
+mod schedule;
 mod split;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -18,6 +19,7 @@ use crate::base::{Sha256, Timestamp};
 
 pub use act::*;
 pub use flow::*;
+pub use schedule::*;
 pub use split::*;
 
 /// A place where a store can be opened, closed and opened again.
@@ -95,6 +97,8 @@ macro_rules! contract_tests {
             a_corrected_copy_takes_the_place_of_the_old_message,
             a_corrected_copy_may_leave_the_old_message_alone,
             counts_follow_every_change,
+            a_moment_of_a_schedule_is_run_once_and_runs_never_overlap,
+            a_mark_is_kept,
         }
     };
 }

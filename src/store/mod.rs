@@ -3,7 +3,7 @@
 //! It stands apart because the promise "accepted means not lost" is kept here and nowhere else: every method that
 //! changes something returns only after the change is on stable storage, and everything above may forget what it knows
 //! at any instant. It never parses a payload, never talks to a partner, never reads the clock (moments are parameters)
-//! and never repairs a damaged database on its own. Libraries for databases are named in this module only.
+//! and never repairs a damaged database on its own. Libraries for databases are named here and in `transport` only.
 //!
 //! [`Store`] is the door, [`Reader`] the window beside it; [`SqliteStore`] (one process) and [`PostgresStore`] (many
 //! nodes) stand behind it. To add a backend: a folder of its own with a `command::Backend`, and the behavioural suite of
@@ -23,6 +23,7 @@ mod message;
 mod pause;
 mod postgres;
 mod rows;
+mod schedule;
 mod selects;
 mod shared;
 mod sqlite;
@@ -48,6 +49,7 @@ pub use message::{
 };
 pub use pause::{Pause, PauseKind};
 pub use postgres::{PostgresConfig, PostgresReader, PostgresStore};
+pub use schedule::{Mark, NewRun, Run};
 pub use sqlite::{SqliteConfig, SqliteReader, SqliteStore};
 pub use xref::{NewXref, WaitKey, XrefKey};
 
@@ -118,6 +120,12 @@ pub trait Reader: Send + Sync {
 
     /// The destinations that get nothing at the moment, by name.
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
+
+    /// The runs of a schedule, the last one first.
+    async fn runs(&self, schedule: &str, limit: usize) -> Result<Vec<Run>, StoreError>;
+
+    /// How far a source has read, in its own words.
+    async fn mark(&self, source: &str) -> Result<Option<String>, StoreError>;
 
     /// Checks everything stored: the database's own structure, every digest, the conservation law message by message, and
     /// whether [`Self::counts`] says what is there. Slow; `progress` is told the digests compared so far.
@@ -244,6 +252,19 @@ pub trait Store: Reader {
 
     /// Ends the pauses of a kind, of one destination or of all; how many there were.
     async fn resume(&self, destination: Option<&str>, kind: PauseKind) -> Result<u64, StoreError>;
+
+    /// Begins a run of a schedule, or takes over one that has not ended and gives no sign of life; `false`, and nothing is
+    /// stored, when this moment's run has ended, a later moment was run, or another run stands.
+    async fn begin_run(&self, run: &NewRun) -> Result<bool, StoreError>;
+
+    /// A sign of life of a run; `false` when it is not this node's or has ended.
+    async fn extend_run(&self, run: &NewRun, until: Timestamp) -> Result<bool, StoreError>;
+
+    /// Ends a run, with what went wrong; `false` as for [`Store::extend_run`].
+    async fn end_run(&self, run: &NewRun, failure: Option<&str>, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Notes how far a source has read.
+    async fn set_mark(&self, mark: &Mark, now: Timestamp) -> Result<(), StoreError>;
 
     /// A number that grows after every commit that may have created work, so that workers need not poll.
     fn changed(&self) -> watch::Receiver<u64>;

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use serde::Deserialize;
 
-use super::signature::{Signature, SignatureConfig};
+use super::{
+    schedule::Schedule,
+    signature::{Signature, SignatureConfig},
+};
 use crate::{
     base::{Secret, Sha256},
     format::{Charset, Records},
@@ -389,6 +392,9 @@ pub struct FileInConfig {
     pub wait_for: String,
     /// Whether a `.sha256` must stand beside a file, and fit it.
     pub checksum: bool,
+    /// When it looks, instead of all the time.
+    #[serde(skip)]
+    pub schedule: Option<Schedule>,
     /// How its files are split into records, each to be a message of its own.
     #[serde(skip)]
     pub split: Option<SplitConfig>,
@@ -417,6 +423,7 @@ impl Default for FileInConfig {
             max_file_bytes: BYTES as u64,
             wait_for: String::new(),
             checksum: false,
+            schedule: None,
             split: None,
         }
     }
@@ -450,6 +457,101 @@ impl Default for FileOutConfig {
             checksum: false,
             done: String::new(),
             fsync: true,
+        }
+    }
+}
+
+/// A query whose rows are messages.
+#[derive(Clone, Debug)]
+pub struct SqlInConfig {
+    /// `postgres://user:password@host:port/database` or `sqlite:/path`.
+    pub url: Secret,
+    /// The query; `:mark` in it is how far it was read, a text.
+    pub query: String,
+    /// The column that grows from row to row; empty when `after` notes what was taken.
+    pub mark: String,
+    /// The mark before the first time.
+    pub start: String,
+    /// The column that tells rows apart; empty for the mark's.
+    pub key: String,
+    /// The column that rows of one message share; empty for a message from each row.
+    pub group: String,
+    /// A statement run after a row is safe, with `:key` and `:mark`; empty for none.
+    pub after: String,
+    /// Rows taken at a time.
+    pub batch: usize,
+    /// The system the rows come from.
+    pub system: String,
+    /// Their document type; empty to identify by content.
+    pub document_type: String,
+    /// Time between two looks.
+    pub poll_ms: u64,
+    /// Time for each answer.
+    pub timeout_ms: u64,
+    /// When it looks, instead of all the time.
+    pub schedule: Option<Schedule>,
+}
+
+impl SqlInConfig {
+    /// The column that tells rows apart.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        if self.key.is_empty() { &self.mark } else { &self.key }
+    }
+}
+
+impl Default for SqlInConfig {
+    fn default() -> Self {
+        Self {
+            url: Secret::new(""),
+            query: String::new(),
+            mark: String::new(),
+            start: String::new(),
+            key: String::new(),
+            group: String::new(),
+            after: String::new(),
+            batch: 500,
+            system: String::new(),
+            document_type: String::new(),
+            poll_ms: 10_000,
+            timeout_ms: 30_000,
+            schedule: None,
+        }
+    }
+}
+
+/// One statement of a delivery.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SqlStep {
+    /// The path of the elements that it is run for, each; empty for once.
+    pub each: String,
+    /// The statement, with `:names` of elements.
+    pub run: String,
+}
+
+/// A database that deliveries are written into.
+#[derive(Clone, Debug)]
+pub struct SqlOutConfig {
+    /// As in [`SqlInConfig`].
+    pub url: Secret,
+    /// What is run, in order, in one transaction.
+    pub statements: Vec<SqlStep>,
+    /// The table that knows which deliveries were written.
+    pub ledger: String,
+    /// Whether to create that table when it is missing.
+    pub declare: bool,
+    /// Time for the whole transaction.
+    pub timeout_ms: u64,
+}
+
+impl Default for SqlOutConfig {
+    fn default() -> Self {
+        Self {
+            url: Secret::new(""),
+            statements: Vec::new(),
+            ledger: "crossdock_delivery".to_owned(),
+            declare: false,
+            timeout_ms: 30_000,
         }
     }
 }

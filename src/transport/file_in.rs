@@ -27,7 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Arrival, FILE, FileInConfig, HttpProblem, Intake, Link, Readiness, Refusal, Source, Verdict, code,
+    Arrival, FILE, FileInConfig, HttpProblem, Intake, Link, Periodic, Readiness, Refusal, Source, Verdict, code,
     file_name::{Companions, is_checksum_of, matches},
     file_split::{self, Batch, End},
 };
@@ -57,11 +57,15 @@ pub(super) struct Candidate<N> {
 }
 
 /// What a folder looked like, so that only files that have stopped changing are taken.
-pub(super) struct Sightings<N>(HashMap<N, Sight>);
+pub(super) struct Sightings<N> {
+    seen: HashMap<N, Sight>,
+    /// Whether files were there that had not stopped changing for long enough.
+    pub is_waiting: bool,
+}
 
 impl<N> Default for Sightings<N> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self { seen: HashMap::new(), is_waiting: false }
     }
 }
 
@@ -77,7 +81,7 @@ impl<N: Clone + Eq + Hash + Ord> Sightings<N> {
         let mut ready = Vec::new();
         for candidate in candidates {
             let (size, modified) = (candidate.size, candidate.modified);
-            let since = match self.0.get(&candidate.name) {
+            let since = match self.seen.get(&candidate.name) {
                 Some(before) if (before.size, before.modified) == (size, modified) => before.since,
                 _ => now,
             };
@@ -86,7 +90,8 @@ impl<N: Clone + Eq + Hash + Ord> Sightings<N> {
                 ready.push(candidate);
             }
         }
-        self.0 = next;
+        self.is_waiting = ready.len() < next.len();
+        self.seen = next;
         ready.sort_by(|a, b| (a.modified, &a.name).cmp(&(b.modified, &b.name)));
         ready
     }
@@ -274,6 +279,30 @@ impl FileSource {
     /// What stands beside a file and goes with it.
     fn beside(&self, name: &OsString) -> Vec<PathBuf> {
         self.companions.of(&name.to_string_lossy()).map(|beside| self.config.folder.join(beside)).collect()
+    }
+}
+
+#[async_trait]
+impl Periodic for FileSource {
+    async fn take_once(&self, intake: Arc<dyn Intake>, shutdown: CancellationToken) -> Result<(), String> {
+        loop {
+            let looked = self.look(&*intake, Instant::now(), &shutdown).await;
+            self.link.send_replace(match &looked {
+                Ok(Look::Done) => Link::up(),
+                Ok(Look::Wait(_)) => Link::down("no messages are accepted now"),
+                Err(error) => Link::down(format!("{}: {error}", self.describe())),
+            });
+            let wait = match looked {
+                Ok(Look::Done) if !self.seen.lock().await.is_waiting => return Ok(()),
+                Ok(Look::Done) => Duration::from_millis(self.config.poll_ms),
+                Ok(Look::Wait(wait)) => wait,
+                Err(error) => return Err(format!("{}: {error}", self.describe())),
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => return Err("stopped before its end".to_owned()),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
     }
 }
 

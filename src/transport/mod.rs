@@ -1,10 +1,11 @@
-//! How bytes come in and go out: HTTP, AMQP 0.9.1, folders and SFTP, as sources and sinks.
+//! How bytes come in and go out: HTTP, AMQP 0.9.1, folders, SFTP and databases, as sources and sinks.
 //!
 //! It stands apart so that the rest of the program never sees a socket, a broker or a folder. A source turns what
 //! arrived into an [`Arrival`] and hands it to an [`Intake`]; it tells its sender "yes" only after the intake did. A sink
 //! sends one [`Outgoing`] and says truthfully what it knows about the fate of the bytes: an [`Answer`].
 //!
-//! It must never parse a payload (only split a batch file into its records), know a mapping, a profile or a store, show a secret, or let a header choose behaviour:
+//! It must never parse a payload (only split a batch file into its records, and read the values of a statement from a
+//! document), know a mapping, a profile or a store, show a secret, or let a header choose behaviour:
 //! only the headers named here become attributes.
 //!
 //! To add a source, write a file `<technology>_in.rs` with a config in `config.rs` and implement [`Source`]; to add a
@@ -30,11 +31,15 @@ mod http_problem;
 mod http_target;
 mod http_token;
 pub mod outcome;
+mod schedule;
 mod server;
 mod sftp_in;
 mod sftp_link;
 mod sftp_out;
 mod signature;
+mod sql_in;
+mod sql_link;
+mod sql_out;
 mod tls;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -52,7 +57,7 @@ pub use code::CODES;
 pub use config::{
     AmqpDeclare, AmqpInConfig, AmqpOutConfig, BindingConfig, ExchangeConfig, FileInConfig, FileOutConfig, HttpAccess,
     HttpAuth, HttpInConfig, HttpOutConfig, HttpRequestConfig, OAuth2Config, Overflow, QueueConfig, QueueKind,
-    SftpInConfig, SftpOutConfig, SftpPlace, SplitConfig, TlsOutConfig,
+    SftpInConfig, SftpOutConfig, SftpPlace, SplitConfig, SqlInConfig, SqlOutConfig, SqlStep, TlsOutConfig,
 };
 pub use egress::{Egress, EgressConfig};
 pub use file_in::FileSource;
@@ -60,6 +65,7 @@ pub use file_out::FileSink;
 pub use http_in::router;
 pub use http_out::HttpSink;
 pub use http_problem::{HttpProblem, language_of};
+pub use schedule::{Due, Missed, Schedule};
 pub use server::{BodyError, CertificateNames, read_body, serve, serve_tls};
 pub use sftp_in::{SftpNode, SftpSource};
 pub use sftp_out::SftpSink;
@@ -67,6 +73,8 @@ pub use signature::{
     HmacHash, HmacHeader, MomentText, Signature, SignatureConfig, SignatureForm, SignatureText, SignedRequest,
     TOLERANCE,
 };
+pub use sql_in::{Marks, SqlSource};
+pub use sql_out::SqlSink;
 pub use tls::{ClientCertificates, TlsInConfig, server_config};
 
 /// The name of HTTP in [`Arrival::transport`].
@@ -275,6 +283,13 @@ pub trait Source: Send + Sync {
 
     /// The place for people: address without user or password.
     fn describe(&self) -> String;
+}
+
+/// A source that can also be asked to take what is there, once, when a schedule says so.
+#[async_trait]
+pub trait Periodic: Send + Sync {
+    /// Takes everything that is there and returns when it is safe, or with the reason why not.
+    async fn take_once(&self, intake: Arc<dyn Intake>, shutdown: CancellationToken) -> Result<(), String>;
 }
 
 /// Whether a source reaches its peer.

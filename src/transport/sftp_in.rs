@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Egress, Intake, Link, Readiness, Refusal, SftpInConfig, Source, Verdict,
+    Egress, Intake, Link, Periodic, Readiness, Refusal, SftpInConfig, Source, Verdict,
     file_in::{Candidate, Sightings, arrival, checksum_differs, too_large},
     file_name::{Companions, is_checksum_of, matches},
     file_split::{self, Batch, End},
@@ -427,6 +427,33 @@ impl SftpSource {
 
     fn seconds(&self) -> i64 {
         self.node.clock.now().micros() / 1_000_000
+    }
+}
+
+#[async_trait]
+impl Periodic for SftpSource {
+    async fn take_once(&self, intake: Arc<dyn Intake>, shutdown: CancellationToken) -> Result<(), String> {
+        let taken = loop {
+            let looked = self.look(&*intake, Instant::now(), &shutdown).await;
+            self.state.send_replace(match &looked {
+                Ok(None) => Link::up(),
+                Ok(Some(_)) => Link::down("no messages are accepted now"),
+                Err(why) => Link::down(format!("{}: {why}", self.describe())),
+            });
+            let wait = match looked {
+                Ok(None) if !self.seen.lock().await.is_waiting => break Ok(()),
+                Ok(None) => Duration::from_millis(self.config.files.poll_ms),
+                Ok(Some(wait)) => wait,
+                Err(why) => break Err(format!("{}: {why}", self.describe())),
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => break Err("stopped before its end".to_owned()),
+                () = tokio::time::sleep(wait) => {}
+            }
+        };
+        // the next run may be far
+        self.link.close().await;
+        taken
     }
 }
 

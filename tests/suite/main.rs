@@ -33,6 +33,8 @@ mod transport_amqp_confirms;
 mod transport_amqp_rate;
 mod transport_amqp_topology;
 mod transport_sftp;
+mod transport_sql;
+mod transports_page;
 mod tutorial;
 mod two_stores;
 mod validate_command;

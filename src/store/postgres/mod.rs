@@ -12,6 +12,7 @@ mod node;
 mod outbox;
 mod read;
 mod row;
+mod schedule;
 mod schema;
 mod select;
 #[cfg(test)]
@@ -33,7 +34,7 @@ pub use read::PostgresReader;
 use self::{fault::opening, node::Node, writer::Writer};
 use super::{
     ActView, Chosen, Counts, DeliveryState, KeptMapping, Leased, MappingVersion, MessageFilter, MessageView, Page,
-    Pause, Reader, Spot, StoreError, TypeCount, Verified, Work, XrefKey,
+    Pause, Reader, Run, Spot, StoreError, TypeCount, Verified, Work, XrefKey,
     command::{Backend, Command, Request},
     health::Health,
 };
@@ -164,6 +165,14 @@ impl Reader for PostgresStore {
 
     async fn acts(&self, before: Option<i64>, limit: usize) -> Result<Vec<ActView>, StoreError> {
         self.reader.acts(before, limit).await
+    }
+
+    async fn runs(&self, schedule: &str, limit: usize) -> Result<Vec<Run>, StoreError> {
+        self.reader.runs(schedule, limit).await
+    }
+
+    async fn mark(&self, source: &str) -> Result<Option<String>, StoreError> {
+        self.reader.mark(source).await
     }
 
     async fn verify(&self, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Verified, StoreError> {

@@ -16,14 +16,14 @@ use super::{
     node::Held,
     outbox::known_xrefs,
     row::{attempt_view, delivery_leased, delivery_view, digest, message_info, number, pause, word},
-    schema, select,
+    schedule, schema, select,
 };
 use crate::{
     base::{Sha256, Timestamp},
     store::{
         ActView, AttemptView, Chosen, Counts, DeliveryCount, DeliveryState, KeptMapping, Leased, MappingFile,
         MappingVersion, MessageFilter, MessageInfo, MessageState, MessageSummary, MessageView, Output, Page, PartView,
-        Pause, Reader, Spot, Standing, StoreError, TypeCount, Verified, Work, XrefKey, code,
+        Pause, Reader, Run, Spot, Standing, StoreError, TypeCount, Verified, Work, XrefKey, code,
         codec::{Codec, unpack},
         health::{self, Health},
         shared::{self, FAULTS_TOLD},
@@ -508,6 +508,16 @@ impl Reader for PostgresReader {
             rows.iter().map(pause).collect::<Result<Vec<_>, sqlx::Error>>()
         };
         read.await.map_err(|error| self.sql(&error))
+    }
+
+    async fn runs(&self, schedule: &str, limit: usize) -> Result<Vec<Run>, StoreError> {
+        self.health.check()?;
+        schedule::runs(&self.pool, schedule, limit).await.map_err(|error| self.sql(&error))
+    }
+
+    async fn mark(&self, source: &str) -> Result<Option<String>, StoreError> {
+        self.health.check()?;
+        schedule::mark(&self.pool, source).await.map_err(|error| self.sql(&error))
     }
 
     async fn verify(&self, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Verified, StoreError> {

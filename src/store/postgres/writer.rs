@@ -144,6 +144,10 @@ impl Batch<'_> {
             Command::Accept { .. } | Command::StoreOutput { .. } | Command::Hold { .. } | Command::Record { .. } => {
                 Err(failed("a command was left out of its group").into())
             }
+            Command::BeginRun { run } => self.begin_run(run).await,
+            Command::ExtendRun { run, until } => self.extend_run(run, *until).await,
+            Command::EndRun { run, failure, now } => self.end_run(run, failure.as_deref(), *now).await,
+            Command::SetMark { mark, now } => self.set_mark(mark, *now).await,
             Command::Close => Ok(Reply::Done),
         }
     }

@@ -11,6 +11,7 @@ mod journal;
 mod outbox;
 mod read;
 mod row;
+mod schedule;
 mod schema;
 mod select;
 mod tally;
@@ -46,7 +47,7 @@ use self::{
 };
 use super::{
     ActView, COMPRESS_ABOVE, Chosen, Counts, DeliveryState, KeptMapping, Leased, MappingVersion, MessageFilter,
-    MessageView, Page, Pause, Reader, Spot, StoreError, TypeCount, Verified, Work, XrefKey, code,
+    MessageView, Page, Pause, Reader, Run, Spot, StoreError, TypeCount, Verified, Work, XrefKey, code,
     command::{Backend, Command, Request},
     health::Health,
 };
@@ -194,6 +195,14 @@ impl Reader for SqliteStore {
 
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
         self.reader.pauses().await
+    }
+
+    async fn runs(&self, schedule: &str, limit: usize) -> Result<Vec<Run>, StoreError> {
+        self.reader.runs(schedule, limit).await
+    }
+
+    async fn mark(&self, source: &str) -> Result<Option<String>, StoreError> {
+        self.reader.mark(source).await
     }
 
     async fn verify(&self, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Verified, StoreError> {

@@ -112,6 +112,10 @@ impl Batch<'_> {
             Command::Resend { new, packed, of, skips, act, now } => {
                 self.resend((new, packed), of, *skips, act, *now).await.map(Reply::Accepted)
             }
+            Command::BeginRun { run } => self.begin_run(run).await,
+            Command::ExtendRun { run, until } => self.extend_run(run, *until).await,
+            Command::EndRun { run, failure, now } => self.end_run(run, failure.as_deref(), *now).await,
+            Command::SetMark { mark, now } => self.set_mark(mark, *now).await,
             Command::Close => Ok(Reply::Done),
         }
     }

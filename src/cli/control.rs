@@ -98,7 +98,7 @@ pub async fn carry_out(settings: &Settings, instruction: &Instruction) -> Result
 }
 
 async fn here(settings: &Settings, instruction: &Instruction, bar: &ProgressBar) -> Result<Report, Failed> {
-    let store: Arc<dyn crate::store::Store> = app::open_store(settings).await.map_err(|error| failed(&error))?.into();
+    let store: Arc<dyn crate::store::Store> = app::open_store(settings).await.map_err(|error| failed(&error))?;
     let (catalog, problems) = app::load_catalog(settings);
     if problems.has_errors() && instruction.needs_content() {
         store.close().await;

@@ -364,7 +364,7 @@ async fn forecast(
         show_problems(&problems.0);
         return Err(Failed::new(Exit::Problems, "the content has errors; nothing was tried"));
     }
-    let reader: Arc<dyn Reader> = open_reader(settings).await.map_err(|error| failed(&error))?.into();
+    let reader: Arc<dyn Reader> = open_reader(settings).await.map_err(|error| failed(&error))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let trial = Arc::new(Trial {
         reader: reader.clone(),

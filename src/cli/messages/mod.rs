@@ -123,7 +123,7 @@ pub async fn messages(common: &Common, command: &Command) -> Result<Exit, Failed
         Command::Verify => return verify(common, &super::verify::Arguments {}).await,
         _ => {}
     }
-    let reader: Arc<dyn Reader> = open_reader(&settings).await.map_err(|error| failed(&error))?.into();
+    let reader: Arc<dyn Reader> = open_reader(&settings).await.map_err(|error| failed(&error))?;
     let exit = match command {
         Command::List(list) => self::list(common, &*reader, list).await,
         Command::Show(show) => self::show(common, &settings, &reader, show).await,

@@ -16,11 +16,12 @@ use tokio::sync::watch;
 
 use super::{
     code,
-    view::{act_json, counts_json, message_json, summary_json},
+    view::{act_json, counts_json, message_json, storage_json, summary_json},
 };
 use crate::{
     base::Code,
     catalog::Catalog,
+    pipeline::Pressure,
     store::{DeliveryCount, DeliveryState, MessageFilter, NOT_FOUND, Standing, Store, StoreError},
     telemetry::{Metrics, metric},
 };
@@ -32,6 +33,8 @@ pub struct Operations {
     pub store: Arc<dyn Store>,
     /// The numbers; `None` in tests that run several hubs in one process.
     pub metrics: Option<Metrics>,
+    /// What intake listens to.
+    pub pressure: Pressure,
     /// The content in force.
     pub catalog: watch::Receiver<Arc<Catalog>>,
 }
@@ -42,6 +45,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/livez", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
+        .route("/api/v1/storage", get(storage))
         .route("/api/v1/counts", get(counts))
         .route("/api/v1/acts", get(acts))
         .route("/api/v1/messages", get(messages))
@@ -53,7 +57,15 @@ pub fn router(operations: Operations) -> Router {
 async fn ready(State(operations): State<Operations>) -> Response {
     let failed = operations.store.failed().borrow().clone();
     match failed {
-        None => Json(json!({"status": "ok"})).into_response(),
+        None => {
+            let mut body = storage_json(&operations.pressure);
+            if operations.pressure.closed().is_none() {
+                body["status"] = json!("ok");
+                return Json(body).into_response();
+            }
+            body["status"] = json!("closed");
+            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+        }
         Some(problem) => {
             let body = json!({"status": "failed", "code": problem.code.id, "detail": problem.text});
             (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
@@ -61,8 +73,13 @@ async fn ready(State(operations): State<Operations>) -> Response {
     }
 }
 
+async fn storage(State(operations): State<Operations>) -> Response {
+    Json(storage_json(&operations.pressure)).into_response()
+}
+
 async fn metrics_text(State(operations): State<Operations>, uri: Uri) -> Response {
     let Some(metrics) = &operations.metrics else { return StatusCode::NOT_FOUND.into_response() };
+    gauge!(metric::INTAKE_OPEN).set(if operations.pressure.closed().is_none() { 1.0 } else { 0.0 });
     match operations.store.counts().await {
         Ok(counts) => {
             gauge!(metric::UNACCOUNTED).set(number(counts.unaccounted));

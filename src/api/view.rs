@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     catalog::Catalog,
+    pipeline::Pressure,
     store::{
         ActView, Counts, DeliveryState, DeliveryView, MessageInfo, MessageSummary, MessageView, PartView, StoreError,
     },
@@ -134,6 +135,27 @@ pub fn error_json(error: &StoreError) -> Value {
         StoreError::Refused(_) => "refused",
     };
     json!({"kind": kind, "code": error.problem().code.id, "text": error.to_string()})
+}
+
+/// Whether intake is open, and the room and the backlog it depends on.
+#[must_use]
+pub fn storage_json(pressure: &Pressure) -> Value {
+    let (room, backlog, closed) = (pressure.room(), pressure.backlog(), pressure.closed());
+    let backlog = (backlog.most > 0).then(|| json!({"open": backlog.open, "most": backlog.most}));
+    json!({
+        "intake": if closed.is_none() { "open" } else { "closed" },
+        "code": closed.as_ref().map(|closed| closed.code().id),
+        "detail": closed.as_ref().map(|closed| &closed.problem.text),
+        "storage": {
+            "level": room.level.as_str(),
+            "free_bytes": room.free,
+            "size_bytes": room.total,
+            "soft_bytes": room.soft,
+            "hard_bytes": room.hard,
+            "ballast_bytes": room.ballast,
+        },
+        "backlog": backlog,
+    })
 }
 
 /// The conservation law in numbers.

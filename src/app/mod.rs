@@ -5,6 +5,7 @@
 
 mod control;
 mod machine;
+mod pressure;
 mod running;
 mod wiring;
 

@@ -11,6 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     SystemClock, SystemRandom,
     control::{self, Reload},
+    pressure,
     wiring::{self, StartError, prepare_catalog},
 };
 use crate::{
@@ -19,10 +20,10 @@ use crate::{
     catalog::Catalog,
     config::Settings,
     pipeline::{
-        Delivering, Desk, Hub, JournalIntake, RetrySchedule, Scheduling, StoredMarks, Transforming, automatic,
-        ended_by_content,
+        Backlog, Delivering, Desk, Hub, JournalIntake, Pressure, RetrySchedule, Scheduling, StoredMarks, Transforming,
+        automatic, ended_by_content,
     },
-    store::Store,
+    store::{Room, Store},
     telemetry::{Metrics, metric},
     transport::{
         AmqpSource, FileSource, HttpInConfig, Periodic, Schedule, SftpSource, Source, SqlSource, router, serve_tls,
@@ -87,12 +88,20 @@ impl Running {
         let operations = listen("operations", settings.operations.listen).await?;
         let hub_id = ids.next(crate::base::IdKind::Trace);
         let node = hub_id.clone();
-        let store = wiring::open(&settings, &hub_id, &wiring::node_name(&settings)).await?;
+        let store = wiring::open(&settings, &hub_id, &wiring::node_name(&settings), true).await?;
         let (catalog, catalog_seen) = watch::channel(Arc::new(catalog));
         let (sinks, sinks_seen) = watch::channel(Arc::new(sinks));
         let limits = settings.limits.limits();
         let hub = Hub { catalog: catalog_seen, store: store.clone(), sinks: sinks_seen, clock, random, ids, limits };
-        let intake = Arc::new(JournalIntake::new(hub.clone()));
+        let backlog = watch::Sender::new(Backlog::limited_to(settings.ingest.max_backlog));
+        let space = store.space();
+        if let Some(space) = &space {
+            // before anything is taken
+            pressure::look(space, &mut String::new()).await;
+        }
+        let room = space.as_ref().map_or_else(|| watch::channel(Room::default()).1, |space| space.room());
+        let pressure = Pressure::new(room, backlog.subscribe());
+        let intake = Arc::new(JournalIntake::under(hub.clone(), pressure.clone()));
         let address = |listener: &TcpListener, given| listener.local_addr().unwrap_or(given);
         let (asks, reloads) = mpsc::channel(1);
         let mut running = Self {
@@ -115,6 +124,12 @@ impl Running {
             reloads,
             settings,
         };
+        if let Some(space) = space {
+            running.tasks.spawn(pressure::watch_space(space, running.working.clone()));
+        }
+        if running.settings.ingest.max_backlog > 0 {
+            running.tasks.spawn(pressure::watch_backlog(store.clone(), backlog, running.working.clone()));
+        }
         let transforming = Transforming::new(hub);
         let token = running.working.clone();
         running.tasks.spawn(async move { transforming.run(token).await });
@@ -130,7 +145,8 @@ impl Running {
         let clock = running.hub.clock.clone();
         let tls = running.tls.as_ref().map(watch::Sender::subscribe);
         running.serve(ingest, router(intake, &http, clock), http.clone(), tls);
-        let operations_router = api::router(api::Operations { store, metrics, catalog: running.hub.catalog.clone() });
+        let operations_router =
+            api::router(api::Operations { store, metrics, pressure, catalog: running.hub.catalog.clone() });
         running.serve(operations, operations_router, HttpInConfig { max_body_bytes: 64 << 10, ..http }, None);
         tracing::info!(ingest = %running.ingest, operations = %running.operations, "{} listens", running.settings.hub.name);
         Ok(running)

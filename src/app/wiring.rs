@@ -8,8 +8,8 @@ use crate::{
     catalog::{Catalog, Environment as _, Library, SinkConfig, resolve},
     config::{Settings, TlsClient},
     store::{
-        COMPRESS_ABOVE, PostgresConfig, PostgresReader, PostgresStore, Reader, SqliteReader, SqliteStore, Store,
-        StoreError,
+        PostgresConfig, PostgresReader, PostgresStore, Reader, SpaceConfig, SqliteConfig, SqliteReader, SqliteStore,
+        Store, StoreError,
     },
     transport::{
         AmqpSink, AmqpSource, ClientCertificates, Egress, EgressConfig, FileSink, FileSource, HttpInConfig, HttpSink,
@@ -107,15 +107,20 @@ pub async fn open_reader(settings: &Settings) -> Result<Arc<dyn Reader>, StoreEr
 pub async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
     // Opening for writing would make a new journal; an operator wants the one there is.
     open_reader(settings).await?.close().await;
-    open(settings, "", &format!("command {}", std::process::id())).await
+    open(settings, "", &format!("command {}", std::process::id()), false).await
 }
 
-/// Opens the journal to work on it. `hub_id` names a new one.
-pub(super) async fn open(settings: &Settings, hub_id: &str, node: &str) -> Result<Arc<dyn Store>, StoreError> {
+/// Opens the journal to work on it. `hub_id` names a new one; `watched`: its disk is looked at.
+pub(super) async fn open(
+    settings: &Settings,
+    hub_id: &str,
+    node: &str,
+    watched: bool,
+) -> Result<Arc<dyn Store>, StoreError> {
     Ok(if settings.store.is_postgres() {
         Arc::new(PostgresStore::open(&postgres(settings, node), hub_id).await?)
     } else {
-        Arc::new(SqliteStore::open(&settings.hub.data, hub_id).await?)
+        Arc::new(SqliteStore::open_with(&settings.hub.data, hub_id, &sqlite(settings, watched)).await?)
     })
 }
 
@@ -134,7 +139,7 @@ fn postgres(settings: &Settings, node: &str) -> PostgresConfig {
         url: store.url.clone(),
         schema: store.schema.clone(),
         node: node.to_owned(),
-        compress_above: COMPRESS_ABOVE,
+        compress_above: settings.storage.compress,
     }
 }
 
@@ -224,6 +229,17 @@ pub(super) fn tls_in(settings: &Settings) -> Option<TlsInConfig> {
     })
 }
 
+/// How a journal in SQLite keeps things. `watched`: a hub that watches the disk works on it.
+pub(super) fn sqlite(settings: &Settings, watched: bool) -> SqliteConfig {
+    let storage = &settings.storage;
+    let space = SpaceConfig {
+        soft: storage.soft,
+        hard: storage.hard,
+        ballast: u64::try_from(storage.ballast).unwrap_or(u64::MAX),
+    };
+    SqliteConfig { compress_above: storage.compress, space: watched.then_some(space) }
+}
+
 /// The listener's deadlines and caps.
 pub(super) fn http_in(settings: &Settings) -> HttpInConfig {
     let ingest = &settings.ingest;
@@ -235,6 +251,7 @@ pub(super) fn http_in(settings: &Settings) -> HttpInConfig {
         request_timeout_ms: millis(ingest.request_timeout),
         keep_alive_ms: millis(ingest.keep_alive),
         max_body_bytes: ingest.max_body,
+        max_in_flight_bytes: ingest.max_in_flight,
         max_connections: ingest.max_connections,
         max_connections_per_ip: ingest.max_connections_per_ip,
         max_header_bytes: ingest.max_header,

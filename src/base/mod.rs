@@ -14,6 +14,7 @@ mod problem;
 mod secret;
 mod suggest;
 mod unit;
+mod watermark;
 
 pub use clock::{Clock, Random, Timestamp};
 pub use code::{Code, Language};
@@ -24,3 +25,4 @@ pub use problem::{Place, Problem, Problems, Severity};
 pub use secret::Secret;
 pub use suggest::suggest;
 pub use unit::{parse_duration, parse_size};
+pub use watermark::Watermark;

@@ -233,6 +233,10 @@ impl Stage {
             ("operations.listen".to_owned(), any),
             ("delivery.retry".to_owned(), "[\"200ms\", \"1s\", \"5s\"]".to_owned()),
             ("log.level".to_owned(), "error".to_owned()),
+            // a folder that lives for a minute, on whatever disk there is
+            ("storage.soft".to_owned(), "0B".to_owned()),
+            ("storage.hard".to_owned(), "0B".to_owned()),
+            ("storage.ballast".to_owned(), "0B".to_owned()),
             ("hub.data".to_owned(), folder.join("data").to_string_lossy().into_owned()),
             ("hub.content".to_owned(), content.to_string_lossy().into_owned()),
         ];

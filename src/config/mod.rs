@@ -11,4 +11,6 @@ mod settings;
 
 pub use code::CODES;
 pub use layer::{Layers, REFERENCE, load};
-pub use settings::{Delivery, DocumentLimits, Egress, Hub, Ingest, Log, LogFormat, Operations, Settings, TlsClient};
+pub use settings::{
+    Delivery, DocumentLimits, Egress, Hub, Ingest, Log, LogFormat, Operations, Settings, Storage, TlsClient,
+};

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::base::{Language, Limits, Secret, parse_duration, parse_size};
+use crate::base::{Language, Limits, Secret, Watermark, parse_duration, parse_size};
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Settings {
     pub hub: Hub,
     /// `[store]`
     pub store: Store,
+    /// `[storage]`
+    pub storage: Storage,
     /// `[ingest]`
     pub ingest: Ingest,
     /// `[operations]`
@@ -64,6 +66,24 @@ impl Store {
     }
 }
 
+/// `[storage]`
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    /// Free space below which people are warned.
+    #[serde(deserialize_with = "watermark")]
+    pub soft: Watermark,
+    /// Free space below which intake stops.
+    #[serde(deserialize_with = "watermark")]
+    pub hard: Watermark,
+    /// Bytes of the ballast file.
+    #[serde(deserialize_with = "size")]
+    pub ballast: usize,
+    /// Size from which payloads are kept compressed.
+    #[serde(deserialize_with = "size")]
+    pub compress: usize,
+}
+
 /// `[ingest]`
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
@@ -90,6 +110,11 @@ pub struct Ingest {
     /// Time an idle connection is kept.
     #[serde(deserialize_with = "duration")]
     pub keep_alive: Duration,
+    /// Bytes of bodies held at once.
+    #[serde(deserialize_with = "size")]
+    pub max_in_flight: usize,
+    /// Things not done above which intake stops; 0 for no limit.
+    pub max_backlog: u64,
     /// Connections in all.
     pub max_connections: usize,
     /// Connections from one address.
@@ -234,6 +259,12 @@ fn durations<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Duration>, D::Err
 fn size<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
     parse_size(&String::deserialize(from)?)
         .ok_or_else(|| D::Error::custom("expected a size with its unit: \"64KiB\", \"10MiB\", \"1GiB\""))
+}
+
+fn watermark<'de, D: Deserializer<'de>>(from: D) -> Result<Watermark, D::Error> {
+    Watermark::parse(&String::deserialize(from)?).ok_or_else(|| {
+        D::Error::custom("expected a size, a part of the disk, or both: \"512MiB\", \"3%\", \"512MiB, 3%\"")
+    })
 }
 
 const NOT_A_DURATION: &str = "expected a duration with its unit: \"250ms\", \"30s\", \"5m\", \"2h\", \"7d\"";

@@ -39,6 +39,9 @@ pub const BAD_INSTRUCTION: Code = Code::new("XD-D030", "the instruction makes no
 pub const STILL_HELD: Code =
     Code::new("XD-D031", "the corrected document would be held again", "更正后的单据仍会被挂起");
 
+/// More is undelivered than the settings allow.
+pub const BACKLOG: Code = Code::new("XD-D040", "too much is not done yet", "未完成的消息过多");
+
 /// Every code of this module.
 pub const CODES: &[Code] = &[
     UNKNOWN_TYPE,
@@ -58,4 +61,5 @@ pub const CODES: &[Code] = &[
     NUMBER_TAKEN,
     BAD_INSTRUCTION,
     STILL_HELD,
+    BACKLOG,
 ];

@@ -9,13 +9,13 @@ use async_trait::async_trait;
 use metrics::{counter, histogram};
 use serde_json::json;
 
-use super::{Content, Decoded, Direction, Hub, Received, code, judge, open, resolve_type};
+use super::{Closed, Content, Decoded, Direction, Hub, Pressure, Received, code, judge, open, resolve_type};
 use crate::{
     base::{IdKind, Problem, Secret, Sha256},
     catalog::System,
     store::{AcceptOutcome, NewMessage, Reason, StoreError, Transport},
     telemetry::metric,
-    transport::{AMQP, Access, Arrival, FILE, Intake, Readiness, Refusal, Signature, Verdict},
+    transport::{AMQP, Access, Arrival, FILE, Intake, NOT_ACCEPTING, Readiness, Refusal, Signature, Verdict},
 };
 
 /// How long a sender should wait when nothing can be accepted.
@@ -28,13 +28,20 @@ const INLINE_BYTES: usize = 64 << 10;
 pub struct JournalIntake {
     hub: Hub,
     closed: AtomicBool,
+    pressure: Pressure,
 }
 
 impl JournalIntake {
     /// An intake that is open.
     #[must_use]
     pub fn new(hub: Hub) -> Self {
-        Self { hub, closed: AtomicBool::new(false) }
+        Self::under(hub, Pressure::none())
+    }
+
+    /// An intake that closes under pressure.
+    #[must_use]
+    pub fn under(hub: Hub, pressure: Pressure) -> Self {
+        Self { hub, closed: AtomicBool::new(false), pressure }
     }
 
     /// Stops accepting; senders are told to come again.
@@ -131,8 +138,8 @@ pub(super) fn key_conflict() -> Problem {
 #[async_trait]
 impl Intake for JournalIntake {
     async fn accept(&self, mut arrival: Arrival) -> Verdict {
-        if self.closed.load(Ordering::SeqCst) {
-            return Verdict::Unavailable { retry_after: RETRY_AFTER };
+        if let Readiness::Closed { retry_after, .. } = self.readiness() {
+            return Verdict::Unavailable { retry_after };
         }
         let began = self.hub.clock.monotonic();
         let catalog = self.hub.catalog();
@@ -207,10 +214,16 @@ impl Intake for JournalIntake {
 
     fn readiness(&self) -> Readiness {
         if self.closed.load(Ordering::SeqCst) {
-            return Readiness::Closed { retry_after: RETRY_AFTER, why: "the hub is stopping".to_owned() };
+            let why = "the hub is stopping".to_owned();
+            return Readiness::Closed { retry_after: RETRY_AFTER, code: NOT_ACCEPTING, why };
         }
-        match self.hub.store.failed().borrow().as_ref() {
-            Some(problem) => Readiness::Closed { retry_after: RETRY_AFTER, why: problem.text.clone() },
+        if let Some(problem) = self.hub.store.failed().borrow().as_ref() {
+            return Readiness::Closed { retry_after: RETRY_AFTER, code: NOT_ACCEPTING, why: problem.text.clone() };
+        }
+        match self.pressure.closed() {
+            Some(Closed { retry_after, problem }) => {
+                Readiness::Closed { retry_after, code: problem.code, why: problem.text }
+            }
             None => Readiness::Open,
         }
     }

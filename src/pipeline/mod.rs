@@ -14,6 +14,7 @@ mod instruction;
 mod intake;
 mod map;
 mod marks;
+mod pressure;
 mod retry;
 mod schedule;
 mod transform;
@@ -34,6 +35,7 @@ pub use instruction::{Failure, Forecast, Group, Instruction, Only, Query, Replay
 pub use intake::JournalIntake;
 pub use map::{Dispatch, Mapped, Stop};
 pub use marks::StoredMarks;
+pub use pressure::{Backlog, Closed, Pressure};
 pub use retry::RetrySchedule;
 pub use schedule::Scheduling;
 pub use transform::{Planning, Transforming};

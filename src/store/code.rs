@@ -25,6 +25,9 @@ pub const CONFLICT: Code = Code::new("XD-J009", "the present state does not allo
 pub const CANNOT_OPEN: Code =
     Code::new("XD-J010", "data directory or database cannot be opened", "无法打开数据目录或数据库");
 
+/// The disk has too little room, or none.
+pub const STORAGE_LOW: Code = Code::new("XD-J011", "storage low", "存储空间不足");
+
 /// Every code of this module.
 pub const CODES: &[Code] = &[
     IN_USE,
@@ -37,4 +40,5 @@ pub const CODES: &[Code] = &[
     NOT_FOUND,
     CONFLICT,
     CANNOT_OPEN,
+    STORAGE_LOW,
 ];

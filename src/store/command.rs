@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Accepted, Act, Decision, Hold, Leased, MappingVersion, Mark, NewAttempt, NewMessage, NewPart, NewReplay, NewRun,
-    Next, Output, Pause, PauseKind, Plan, Reader, Recorded, Release, Released, Store, StoreError, Work,
+    Next, Output, Pause, PauseKind, Plan, Reader, Recorded, Release, Released, Space, Store, StoreError, Work,
     codec::Packed,
     health::{Health, failed},
 };
@@ -178,6 +178,11 @@ pub trait Backend: Reader {
 
     /// See [`Store::next_due`].
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// See [`Store::space`].
+    fn space(&self) -> Option<Arc<Space>> {
+        None
+    }
 
     /// See [`Store::changed`].
     fn changed(&self) -> watch::Receiver<u64>;
@@ -372,6 +377,10 @@ impl<B: Backend> Store for B {
 
     fn changed(&self) -> watch::Receiver<u64> {
         Backend::changed(self)
+    }
+
+    fn space(&self) -> Option<Arc<Space>> {
+        Backend::space(self)
     }
 
     fn failed(&self) -> watch::Receiver<Option<Arc<Problem>>> {

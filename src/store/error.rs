@@ -44,6 +44,12 @@ impl StoreError {
         Self::Unavailable(Box::new(Problem::new(code::UNAVAILABLE, text).hint(hint)))
     }
 
+    pub(super) fn disk_full() -> Self {
+        Self::Unavailable(Box::new(
+            Problem::new(code::STORAGE_LOW, "the disk with the data directory is full").hint("free some space on it"),
+        ))
+    }
+
     pub(super) fn not_found(id: &str) -> Self {
         Self::NotFound(Box::new(
             Problem::new(code::NOT_FOUND, format!("there is no message or delivery `{id}`"))

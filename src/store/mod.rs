@@ -26,6 +26,7 @@ mod rows;
 mod schedule;
 mod selects;
 mod shared;
+mod space;
 mod sqlite;
 mod xref;
 
@@ -35,7 +36,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 pub use act::{Act, ActView, Chosen, ChosenDelivery, NewReplay, Spot};
-pub use code::{CODES, NOT_FOUND};
+pub use code::{CODES, NOT_FOUND, STORAGE_LOW};
 pub use codec::COMPRESS_ABOVE;
 pub use delivery::{
     AttemptOutcome, AttemptView, Decision, DeliveryState, DeliveryView, Hold, Leased, NewAttempt, NewDelivery, NewPart,
@@ -50,6 +51,7 @@ pub use message::{
 pub use pause::{Pause, PauseKind};
 pub use postgres::{PostgresConfig, PostgresReader, PostgresStore};
 pub use schedule::{Mark, NewRun, Run};
+pub use space::{Level, Room, Space, SpaceConfig};
 pub use sqlite::{SqliteConfig, SqliteReader, SqliteStore};
 pub use xref::{NewXref, WaitKey, XrefKey};
 
@@ -268,6 +270,9 @@ pub trait Store: Reader {
 
     /// A number that grows after every commit that may have created work, so that workers need not poll.
     fn changed(&self) -> watch::Receiver<u64>;
+
+    /// The disk it writes to, when that is this machine's and the settings told to watch it; the caller lets it look.
+    fn space(&self) -> Option<Arc<Space>>;
 
     /// `Some` from the moment the store has failed for good; the process must then end with exit code 70.
     fn failed(&self) -> watch::Receiver<Option<Arc<Problem>>>;

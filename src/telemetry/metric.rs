@@ -25,6 +25,18 @@ pub const END_TO_END_SECONDS: &str = "crossdock_end_to_end_seconds";
 pub const UNACCOUNTED: &str = "crossdock_messages_unaccounted";
 /// Deliveries by state; labels `route`, `destination`, `state`.
 pub const DELIVERIES: &str = "crossdock_deliveries";
+/// Senders told to come again; label `code`.
+pub const TURNED_AWAY: &str = "crossdock_turned_away_total";
+/// Bytes free for the journal, less a ballast that is missing.
+pub const STORAGE_FREE: &str = "crossdock_storage_free_bytes";
+/// Size of the journal's disk.
+pub const STORAGE_TOTAL: &str = "crossdock_storage_size_bytes";
+/// Size of the ballast file that is there.
+pub const STORAGE_BALLAST: &str = "crossdock_storage_ballast_bytes";
+/// 0 enough, 1 below the soft mark, 2 below the hard mark.
+pub const STORAGE_LEVEL: &str = "crossdock_storage_level";
+/// Whether intake takes messages.
+pub const INTAKE_OPEN: &str = "crossdock_intake_open";
 /// Whether a source reaches its peer; label `source`.
 pub const SOURCE_UP: &str = "crossdock_source_up";
 /// Times a queue's consumer was interrupted; labels `queue`, `cause` (`cancelled`, `lost`, `closed`).
@@ -70,6 +82,12 @@ pub fn install() -> Result<Metrics, BuildError> {
         "Deliveries planned, or parts of split messages, that cannot be found; must be 0"
     );
     describe_gauge!(DELIVERIES, Unit::Count, "Deliveries by state");
+    describe_counter!(TURNED_AWAY, Unit::Count, "Senders told to come again");
+    describe_gauge!(STORAGE_FREE, Unit::Bytes, "Bytes free for the journal, less a ballast that is missing");
+    describe_gauge!(STORAGE_TOTAL, Unit::Bytes, "Size of the journal's disk");
+    describe_gauge!(STORAGE_BALLAST, Unit::Bytes, "Size of the ballast file that is there");
+    describe_gauge!(STORAGE_LEVEL, Unit::Count, "0 enough, 1 below the soft mark, 2 below the hard mark");
+    describe_gauge!(INTAKE_OPEN, Unit::Count, "1 when intake takes messages");
     describe_gauge!(SOURCE_UP, Unit::Count, "1 when a source reaches its peer");
     describe_counter!(CONSUMER_INTERRUPTED, Unit::Count, "Times the consumer of a queue was interrupted");
     describe_gauge!(SINK_BLOCKED, Unit::Count, "1 while a broker blocks our publishing (alarm)");

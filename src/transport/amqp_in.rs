@@ -175,7 +175,7 @@ impl AmqpSource {
                     Some(Err(error)) => break End::Lost(error.to_string()),
                     None => break End::Cancelled,
                 },
-                _ = pace.tick() => if let Readiness::Closed { retry_after, why } = intake.readiness() {
+                _ = pace.tick() => if let Readiness::Closed { retry_after, why, .. } = intake.readiness() {
                     break End::Full(retry_after, why);
                 },
             }
@@ -259,7 +259,7 @@ impl AmqpSource {
             counter!(metric::CONSUMER_INTERRUPTED, "queue" => queue.to_owned(), "cause" => cause).increment(1);
         };
         while !shutdown.is_cancelled() {
-            let wait = if let Readiness::Closed { retry_after, why } = intake.readiness() {
+            let wait = if let Readiness::Closed { retry_after, why, .. } = intake.readiness() {
                 self.note(position, Link::down(format!("no messages are accepted now: {why}")));
                 retry_after.min(READINESS)
             } else {

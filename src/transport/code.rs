@@ -37,6 +37,8 @@ codes! {
     BAD_SETTINGS = "XD-T012", "The connection settings cannot work", "连接设置无效";
     /// A file beyond the size limit.
     FILE_TOO_LARGE = "XD-T013", "The file is too large", "文件过大";
+    /// 503 while other bodies fill the memory set apart for them.
+    BUSY = "XD-T025", "Too many bytes at once", "同时接收的数据过多";
     /// A batch file without a record where the settings say.
     NO_RECORDS = "XD-T014", "No record in the batch file", "批量文件中没有记录";
     /// A destination's address is of a kind that the hub may not connect to.

@@ -32,6 +32,8 @@ pub struct HttpInConfig {
     pub keep_alive_ms: u64,
     /// Largest request body in bytes.
     pub max_body_bytes: usize,
+    /// Bytes of request bodies held at once, until they are stored.
+    pub max_in_flight_bytes: usize,
     /// Connections at once.
     pub max_connections: usize,
     /// Connections at once from one address.
@@ -51,6 +53,7 @@ impl Default for HttpInConfig {
             request_timeout_ms: 120_000,
             keep_alive_ms: 60_000,
             max_body_bytes: BYTES,
+            max_in_flight_bytes: 256 << 20,
             max_connections: 4096,
             max_connections_per_ip: 256,
             max_header_bytes: 32 << 10,

@@ -160,8 +160,9 @@ impl FileSource {
         now: Instant,
         shutdown: &CancellationToken,
     ) -> io::Result<Look> {
-        if let Readiness::Closed { retry_after, .. } = intake.readiness() {
-            return Ok(Look::Wait(retry_after));
+        if let Readiness::Closed { .. } = intake.readiness() {
+            // asking again costs nothing
+            return Ok(Look::Wait(Duration::from_millis(self.config.poll_ms)));
         }
         let (folder, pattern) = (self.config.folder.clone(), self.config.pattern.clone());
         let companions = self.companions.clone();

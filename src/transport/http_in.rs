@@ -2,7 +2,7 @@
 //!
 //! The caller is known before a byte of its body is read, and hears 202 only after the intake has the message safe.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -13,16 +13,22 @@ use axum::{
     routing::{get, post},
 };
 use hyper::{Request, body::Body as _};
+use metrics::counter;
 use serde_json::json;
 
 use super::{
-    Access, Arrival, BodyError, CertificateNames, HTTP, HttpInConfig, HttpProblem, Intake, Readiness, Signature,
-    SignedRequest, Verdict, code, http_problem, http_target::encoded, read_body,
+    Access, Arrival, BodyError, BodyRoom, CertificateNames, HTTP, HttpInConfig, HttpProblem, Intake, Readiness,
+    Signature, SignedRequest, Verdict, code, http_problem, http_target::encoded,
 };
-use crate::base::{Clock, Code, Problem, Secret};
+use crate::{
+    base::{Clock, Code, Problem, Secret},
+    telemetry::metric,
+};
 
 /// The longest key that makes a repetition recognisable.
 const KEY_BYTES: usize = 255;
+/// How long a sender waits when other bodies fill the memory set apart for them.
+const BUSY_WAIT: Duration = Duration::from_secs(1);
 /// Request headers that become attributes, with the attributes' names; every other header is ignored.
 const ATTRIBUTES: [(&str, &str); 9] = [
     ("ce-id", "ce-id"),
@@ -40,6 +46,7 @@ const ATTRIBUTES: [(&str, &str); 9] = [
 struct Door {
     intake: Arc<dyn Intake>,
     clock: Arc<dyn Clock>,
+    room: BodyRoom,
     max_body_bytes: usize,
 }
 
@@ -51,7 +58,12 @@ pub fn router(intake: Arc<dyn Intake>, config: &HttpInConfig, clock: Arc<dyn Clo
         .route("/in/{system}/messages/{message_id}", get(get_status))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .with_state(Door { intake, clock, max_body_bytes: config.max_body_bytes })
+        .with_state(Door {
+            intake,
+            clock,
+            room: BodyRoom::new(config.max_in_flight_bytes),
+            max_body_bytes: config.max_body_bytes,
+        })
 }
 
 async fn post_untyped(
@@ -81,7 +93,7 @@ async fn receive(door: Door, system: String, document_type: String, request: Req
     match take(&door, system, document_type, &head, body).await {
         Ok(response) => response,
         Err(problem) => {
-            let cut_off = matches!(problem.status, 408 | 413);
+            let cut_off = matches!(problem.status, 408 | 413 | 503);
             let mut response = problem.into_response();
             if cut_off {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -104,11 +116,8 @@ async fn take(
     let headers = &head.headers;
     let refuse = |status, code, text: String| Box::new(problem(head, status, code, text));
     let signature = admit(door, &system, head)?;
-    if let Readiness::Closed { retry_after, why } = door.intake.readiness() {
-        return Err(Box::new(HttpProblem {
-            retry_after: Some(retry_after),
-            ..problem(head, 503, code::NOT_ACCEPTING, format!("no messages are accepted now: {why}"))
-        }));
+    if let Readiness::Closed { retry_after, code, why } = door.intake.readiness() {
+        return Err(turned_away(head, code, retry_after, format!("no messages are accepted now: {why}")));
     }
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
         && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
@@ -123,9 +132,13 @@ async fn take(
         return Err(too_large());
     }
     let key = key(headers).map_err(|text| refuse(400, code::BAD_HEADER, text))?;
-    let bytes = read_body(body).await.map_err(|error| match error {
+    let (bytes, held) = door.room.read(body).await.map_err(|error| match error {
         BodyError::TooLarge => too_large(),
         BodyError::TooSlow => refuse(408, code::BODY_TOO_SLOW, "the body did not arrive in time".to_owned()),
+        BodyError::NoRoom => {
+            let text = "too many bytes are on their way at this moment; send the message again".to_owned();
+            turned_away(head, code::BUSY, BUSY_WAIT, text)
+        }
         BodyError::Cut => refuse(400, code::BODY_CUT, "the body ended before its announced end".to_owned()),
     })?;
     if let Some(signature) = signature {
@@ -145,18 +158,30 @@ async fn take(
         attributes: attributes(head),
         problem: None,
     };
-    match door.intake.accept(arrival).await {
+    let verdict = door.intake.accept(arrival).await;
+    drop(held);
+    match verdict {
         Verdict::Accepted { message_id, duplicate } => Ok(accepted(&system, &message_id, duplicate)),
         Verdict::Refused(refusal) => Err(Box::new(HttpProblem {
             retry_after: refusal.retry_after,
             existing: refusal.existing,
             ..HttpProblem::new(refusal.status, refusal.problem, headers, head.uri.path())
         })),
-        Verdict::Unavailable { retry_after } => Err(Box::new(HttpProblem {
-            retry_after: Some(retry_after),
-            ..problem(head, 503, code::NOT_ACCEPTING, "the message was not accepted; send it again later".to_owned())
-        })),
+        Verdict::Unavailable { retry_after } => {
+            let (code, why) = match door.intake.readiness() {
+                Readiness::Closed { code, why, .. } => (code, format!(": {why}")),
+                Readiness::Open => (code::NOT_ACCEPTING, String::new()),
+            };
+            let text = format!("the message was not accepted; send it again later{why}");
+            Err(turned_away(head, code, retry_after, text))
+        }
     }
+}
+
+/// 503: nothing is wrong with the message, and nothing was taken.
+fn turned_away(head: &Parts, code: Code, retry_after: Duration, text: String) -> Box<HttpProblem> {
+    counter!(metric::TURNED_AWAY, "code" => code.id).increment(1);
+    Box::new(HttpProblem { retry_after: Some(retry_after), ..problem(head, 503, code, text) })
 }
 
 fn accepted(system: &str, message_id: &str, duplicate: bool) -> Response {

@@ -49,11 +49,11 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{Problem, Secret};
+use crate::base::{Code, Problem, Secret};
 
 pub use amqp_in::AmqpSource;
 pub use amqp_out::AmqpSink;
-pub use code::CODES;
+pub use code::{CODES, NOT_ACCEPTING};
 pub use config::{
     AmqpDeclare, AmqpInConfig, AmqpOutConfig, BindingConfig, ExchangeConfig, FileInConfig, FileOutConfig, HttpAccess,
     HttpAuth, HttpInConfig, HttpOutConfig, HttpRequestConfig, OAuth2Config, Overflow, QueueConfig, QueueKind,
@@ -66,7 +66,7 @@ pub use http_in::router;
 pub use http_out::HttpSink;
 pub use http_problem::{HttpProblem, language_of};
 pub use schedule::{Due, Missed, Schedule};
-pub use server::{BodyError, CertificateNames, read_body, serve, serve_tls};
+pub use server::{BodyError, BodyRoom, CertificateNames, read_body, serve, serve_tls};
 pub use sftp_in::{SftpNode, SftpSource};
 pub use sftp_out::SftpSink;
 pub use signature::{
@@ -159,6 +159,8 @@ pub enum Readiness {
     Closed {
         /// When to try again.
         retry_after: Duration,
+        /// Why, as a code.
+        code: Code,
         /// Why, for people.
         why: String,
     },

@@ -40,7 +40,7 @@ use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
     time::{Instant, Sleep, sleep, timeout},
 };
@@ -66,6 +66,9 @@ pub enum BodyError {
     /// The connection ended inside the body.
     #[error("the request body ended early")]
     Cut,
+    /// Other bodies fill the memory set apart for them.
+    #[error("too many bytes are held at once")]
+    NoRoom,
 }
 
 /// Names in the certificate that a sender showed; found among a request's extensions.
@@ -178,7 +181,7 @@ pub async fn serve_tls(
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     Ok((stream, peer, place))
@@ -450,6 +453,52 @@ impl hyper::body::Body for Deadlined {
     }
 }
 
+/// Memory set apart for request bodies, all connections together.
+#[derive(Clone)]
+pub struct BodyRoom(Arc<Semaphore>);
+
+impl BodyRoom {
+    /// One permit of the semaphore stands for so many bytes.
+    const UNIT: usize = 1024;
+
+    /// Room for so many bytes.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes.div_ceil(Self::UNIT).min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// As [`read_body`], with the room that the body takes; give it back when the bytes are let go.
+    ///
+    /// # Errors
+    /// The [`BodyError`] that ended it; [`BodyError::NoRoom`] before the first byte when its announced size does not fit.
+    pub async fn read(&self, mut body: Body) -> Result<(Bytes, OwnedSemaphorePermit), BodyError> {
+        let mut taken = self.take(0)?;
+        let (mut chunks, mut length) = (Vec::new(), 0);
+        let announced = usize::try_from(hyper::body::Body::size_hint(&body).lower()).unwrap_or(usize::MAX);
+        if announced.div_ceil(Self::UNIT) > self.0.available_permits() {
+            return Err(BodyError::NoRoom);
+        }
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(why)?;
+            let Ok(chunk) = frame.into_data() else { continue };
+            length += chunk.len();
+            let missing = length.div_ceil(Self::UNIT).saturating_sub(taken.num_permits());
+            taken.merge(self.take(missing)?);
+            chunks.push(chunk);
+        }
+        let whole = match chunks.as_mut_slice() {
+            [only] => std::mem::take(only),
+            several => several.concat().into(),
+        };
+        Ok((whole, taken))
+    }
+
+    fn take(&self, permits: usize) -> Result<OwnedSemaphorePermit, BodyError> {
+        let permits = u32::try_from(permits).map_err(|_| BodyError::NoRoom)?;
+        self.0.clone().try_acquire_many_owned(permits).map_err(|_| BodyError::NoRoom)
+    }
+}
+
 /// Reads a body to its end, or says why it cannot be.
 ///
 /// # Errors
@@ -457,6 +506,10 @@ impl hyper::body::Body for Deadlined {
 pub async fn read_body(body: Body) -> Result<Bytes, BodyError> {
     match body.collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) => Err(error.into_inner().downcast_ref::<BodyError>().copied().unwrap_or(BodyError::Cut)),
+        Err(error) => Err(why(error)),
     }
+}
+
+fn why(error: axum::Error) -> BodyError {
+    error.into_inner().downcast_ref::<BodyError>().copied().unwrap_or(BodyError::Cut)
 }

@@ -12,7 +12,8 @@ use super::{
 };
 
 fn on(disk: &Disk) -> Stage {
-    Stage::build(Design { store: StoreKind::At(disk.mount.join("data")), ..Design::default() })
+    let settings = "storage.soft = \"8MiB\"\nstorage.hard = \"4MiB\"\nstorage.ballast = \"4MiB\"\n".to_owned();
+    Stage::build(Design { store: StoreKind::At(disk.mount.join("data")), settings, ..Design::default() })
 }
 
 #[test]

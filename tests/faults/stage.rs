@@ -112,6 +112,10 @@ impl Stage {
             StoreKind::Folder => settings.push_str("hub.data = \"data\"\n"),
             StoreKind::At(folder) => settings.push_str(&format!("hub.data = \"{}\"\n", folder.display())),
         }
+        if !design.settings.contains("storage.") {
+            // the disk of the machine that tests is not looked at
+            settings.push_str("storage.soft = \"0B\"\nstorage.hard = \"0B\"\nstorage.ballast = \"0B\"\n");
+        }
         settings.push_str(&design.settings);
         let nodes = (0..design.nodes).map(|node| Node::new(setup.path(), &format!("node-{node}"), &settings));
         let nodes = nodes.collect();

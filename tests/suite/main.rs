@@ -6,6 +6,7 @@ mod check_command;
 mod cookbook;
 mod crash;
 mod demo_command;
+mod disk_full;
 mod documents;
 mod envelopes;
 mod equal_forms;

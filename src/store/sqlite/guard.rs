@@ -2,15 +2,16 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{Read as _, Seek as _, Write as _},
+    io::{ErrorKind, Read as _, Seek as _, Write as _},
     path::Path,
 };
 
 use rustix::{
-    fs::{FlockOperation, FsWord},
+    fs::{FlockOperation, FsWord, StatVfsMountFlags},
     io::Errno,
 };
 
+use super::fault::no_room;
 use crate::store::{StoreError, code, health::failed};
 
 const LOCK_FILE: &str = "crossdock.lock";
@@ -31,12 +32,21 @@ const UNSUITABLE: &[(FsWord, &str)] = &[
     (0x0bd0_0bd0, "Lustre"),
     (0x7461_636f, "OCFS2"),
     (0x0116_1970, "GFS2"),
+    (0x1983_0326, "BeeGFS"),
+    (0x4750_4653, "GPFS"),
+    (0xaad7_aaea, "PanFS"),
+    (0x786f_4256, "a folder shared by a virtual machine's host"),
+    (0x6a65_6a63, "virtiofs"),
 ];
 
 /// Refuses file systems that cannot keep the store's promise.
 pub fn check_file_system(dir: &Path) -> Result<(), StoreError> {
     let shown = dir.display();
     let found = rustix::fs::statfs(dir).map_err(|error| cannot_open(dir, &error.to_string()))?;
+    let flags = rustix::fs::statvfs(dir).map_err(|error| cannot_open(dir, &error.to_string()))?.f_flag;
+    if flags.contains(StatVfsMountFlags::RDONLY) {
+        return Err(cannot_open(dir, "its file system is mounted read-only"));
+    }
     refuse(&shown.to_string(), found.f_type, u64::try_from(found.f_bsize).unwrap_or(0))
 }
 
@@ -62,7 +72,7 @@ pub fn lock(dir: &Path) -> Result<File, StoreError> {
         .create(true)
         .truncate(false)
         .open(&path)
-        .map_err(|error| cannot_open(&path, &error.to_string()))?;
+        .map_err(|error| not_made(&path, &error))?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => {
@@ -83,8 +93,19 @@ pub fn lock(dir: &Path) -> Result<File, StoreError> {
         .set_len(0)
         .and_then(|()| file.rewind())
         .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
-    written.map_err(|error| cannot_open(&path, &error.to_string()))?;
-    Ok(file)
+    match written {
+        // the lock holds without the number, which only tells people who has it
+        Err(error) if error.kind() == ErrorKind::StorageFull => Ok(file),
+        written => written.map(|()| file).map_err(|error| cannot_open(&path, &error.to_string())),
+    }
+}
+
+/// The data directory or something in it could not be created.
+pub fn not_made(path: &Path, error: &std::io::Error) -> StoreError {
+    match error.kind() {
+        ErrorKind::StorageFull => no_room(path),
+        _ => cannot_open(path, &error.to_string()),
+    }
 }
 
 /// Flushes the data directory and, where it may be opened, the one above it, so that a database made just now has its

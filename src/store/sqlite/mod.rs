@@ -41,13 +41,11 @@ use tokio::{
 
 pub use read::SqliteReader;
 
-use self::{
-    guard::cannot_open,
-    writer::{Register, Writer},
-};
+use self::writer::{Register, Writer};
 use super::{
     ActView, COMPRESS_ABOVE, Chosen, Counts, DeliveryState, KeptMapping, Leased, MappingVersion, MessageFilter,
-    MessageView, Page, Pause, Reader, Run, Spot, StoreError, TypeCount, Verified, Work, XrefKey, code,
+    MessageView, Page, Pause, Reader, Run, Space, SpaceConfig, Spot, StoreError, TypeCount, Verified, Work, XrefKey,
+    code,
     command::{Backend, Command, Request},
     health::Health,
 };
@@ -72,6 +70,7 @@ pub struct SqliteStore {
     commits: Arc<AtomicU64>,
     hub_id: String,
     compress_above: usize,
+    space: Option<Arc<Space>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -80,11 +79,13 @@ pub struct SqliteStore {
 pub struct SqliteConfig {
     /// Payloads and outputs of this size or more are kept compressed, when that makes them smaller.
     pub compress_above: usize,
+    /// Watermarks and ballast; without them a full disk is only an answer to the call that met it.
+    pub space: Option<SpaceConfig>,
 }
 
 impl Default for SqliteConfig {
     fn default() -> Self {
-        Self { compress_above: COMPRESS_ABOVE }
+        Self { compress_above: COMPRESS_ABOVE, space: None }
     }
 }
 
@@ -106,11 +107,19 @@ impl SqliteStore {
     /// # Errors
     /// Those of [`Self::open`].
     pub async fn open_with(dir: &Path, hub_id: &str, config: &SqliteConfig) -> Result<Self, StoreError> {
-        fs::create_dir_all(dir).map_err(|error| cannot_open(dir, &error.to_string()))?;
+        fs::create_dir_all(dir).map_err(|error| guard::not_made(dir, &error))?;
         guard::check_file_system(dir)?;
         let lock = guard::lock(dir)?;
+        // from here on the directory is ours: a ballast that is in the way may be given up
+        let space = config.space.clone().map(|space| Arc::new(Space::new(dir, space)));
         let health = Arc::new(Health::new());
-        let (conn, hub_id) = open_writer(&dir.join(DATABASE), hub_id).await?;
+        let path = dir.join(DATABASE);
+        let (conn, hub_id) = match open_writer(&path, hub_id).await {
+            Err(error) if is_no_room(&error) && space.as_ref().is_some_and(|space| space.ran_out()) => {
+                open_writer(&path, hub_id).await?
+            }
+            opened => opened?,
+        };
         guard::flush_folders(dir)?;
         let reader = SqliteReader::new(dir, health.clone()).await?;
         let (sender, requests) = mpsc::channel(QUEUE);
@@ -125,11 +134,12 @@ impl SqliteStore {
             changed: announce,
             commits: commits.clone(),
             lock,
+            space: space.clone(),
         };
         #[expect(clippy::disallowed_methods, reason = "`close` waits for it")]
         let writer = Mutex::new(Some(tokio::spawn(writer.run())));
         let compress_above = config.compress_above;
-        Ok(Self { requests: sender, reader, register, health, changed, commits, hub_id, compress_above, writer })
+        Ok(Self { requests: sender, reader, register, health, changed, commits, hub_id, compress_above, space, writer })
     }
 
     /// The id this hub's database was given when it was made.
@@ -234,6 +244,10 @@ impl Backend for SqliteStore {
         self.compress_above
     }
 
+    fn space(&self) -> Option<Arc<Space>> {
+        self.space.clone()
+    }
+
     async fn works(&self, begun: &[(i64, bool)]) -> Result<Vec<Work>, StoreError> {
         self.reader.works(begun).await
     }
@@ -259,6 +273,10 @@ impl Backend for SqliteStore {
     fn changed(&self) -> watch::Receiver<u64> {
         self.changed.clone()
     }
+}
+
+fn is_no_room(error: &StoreError) -> bool {
+    error.problem().code.id == code::STORAGE_LOW.id
 }
 
 /// Opens the one connection that writes, and checks that it keeps what the store promises.

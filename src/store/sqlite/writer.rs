@@ -12,9 +12,9 @@ use std::{
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 
-use super::fault::{Reach, reach};
+use super::fault::{Reach, is_full, reach};
 use crate::store::{
-    StoreError,
+    Space, StoreError,
     command::{Command, Reply, Request},
     health::{Health, failed},
 };
@@ -160,6 +160,8 @@ pub struct Writer {
     pub changed: watch::Sender<u64>,
     pub commits: Arc<AtomicU64>,
     pub lock: File,
+    /// Asked for room when the disk is full.
+    pub space: Option<Arc<Space>>,
 }
 
 impl Writer {
@@ -191,7 +193,7 @@ impl Writer {
             return;
         }
         let outcome = match self.health.check() {
-            Ok(()) => self.commit(&batch).await,
+            Ok(()) => self.commit_with_room(&batch).await,
             Err(error) => return answer_all(batch, &error),
         };
         match outcome {
@@ -211,6 +213,17 @@ impl Writer {
                     }
                 }
             },
+        }
+    }
+
+    /// One transaction; on a full disk once more after the ballast was given up.
+    async fn commit_with_room(&mut self, batch: &[Request]) -> Result<Vec<Result<Reply, StoreError>>, sqlx::Error> {
+        let outcome = self.commit(batch).await;
+        match &outcome {
+            Err(error) if is_full(error) && self.space.as_ref().is_some_and(|space| space.ran_out()) => {
+                self.commit(batch).await
+            }
+            _ => outcome,
         }
     }
 

@@ -55,7 +55,8 @@ impl Intake for Fake {
 
     fn readiness(&self) -> Readiness {
         if self.closed {
-            Readiness::Closed { retry_after: Duration::from_millis(4500), why: "storage is low".to_owned() }
+            let why = "storage is low".to_owned();
+            Readiness::Closed { retry_after: Duration::from_millis(4500), code: code::NOT_ACCEPTING, why }
         } else {
             Readiness::Open
         }
@@ -148,6 +149,41 @@ async fn an_accepted_message_is_answered_with_its_id_and_where_to_ask() {
     assert_eq!(seen[0].content_type.as_deref(), Some("application/xml"));
     let names: Vec<_> = seen[0].attributes.keys().map(String::as_str).collect();
     assert_eq!(names, ["ce-type", "remote_addr"]);
+}
+
+#[tokio::test]
+async fn bodies_beyond_the_memory_set_apart_for_them_are_told_to_come_again() {
+    let fake = Arc::new(Fake { held: Some((Notify::new(), Notify::new())), ..Fake::default() });
+    let config = HttpInConfig { max_body_bytes: 4096, max_in_flight_bytes: 4096, ..HttpInConfig::default() };
+    let server = start(fake.clone(), config).await;
+    let post = |framing: &str, body: &str| format!("POST /in/crm HTTP/1.1\r\n{HEAD}{framing}\r\n\r\n{body}");
+    let body = "x".repeat(3000);
+    let first = post("content-length: 3000", &body);
+    let first = server.exchange(&first);
+    let others = async {
+        let (reached, go_on) = fake.held.as_ref().expect("it holds");
+        reached.notified().await;
+        let chunked = format!("bb8\r\n{body}\r\n0\r\n\r\n");
+        for request in [post("content-length: 3000", &body), post("transfer-encoding: chunked", &chunked)] {
+            let answer = server.exchange(&request).await;
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+            assert!(answer.contains("retry-after: 1\r\n") && answer.contains("XD-T025"), "{answer}");
+        }
+        go_on.notify_one();
+        // it holds the next one, too
+        go_on.notify_one();
+    };
+    let (first, ()) = tokio::join!(first, others);
+    assert!(first.starts_with("HTTP/1.1 202 "), "{first}");
+    let request = post("content-length: 3000", &body);
+    let again = server.exchange(&request);
+    let go_on = async {
+        let (reached, go_on) = fake.held.as_ref().expect("it holds");
+        reached.notified().await;
+        go_on.notify_one();
+    };
+    let (again, ()) = tokio::join!(again, go_on);
+    assert!(again.starts_with("HTTP/1.1 202 "), "the room is given back: {again}");
 }
 
 #[tokio::test]

@@ -42,10 +42,22 @@ impl Hub {
         self.run();
     }
 
-    fn run(&mut self) {
+    /// Starts the program again, and waits only until operators can look: intake may be closed.
+    pub fn restart_closed(&mut self) {
+        self.launch();
+        let url = format!("http://127.0.0.1:{}/livez", self.operations);
+        wait_until("the hub lives", || self.http.get(&url, &[]).is_some_and(|reply| reply.status == 200));
+    }
+
+    fn launch(&mut self) -> &mut Program {
         let config = self.config();
         let program = Program::start(&["run", "--config", &config], &[], &self.at("hub.log"));
-        let program = self.program.insert(program);
+        self.program.insert(program)
+    }
+
+    fn run(&mut self) {
+        self.launch();
+        let program = self.program.as_mut().expect("launched");
         let url = format!("http://127.0.0.1:{}/readyz", self.operations);
         wait_until("the hub is ready", || {
             if let Some(status) = program.ended() {

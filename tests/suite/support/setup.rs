@@ -105,6 +105,10 @@ impl Setup {
             ("ingest.listen".to_owned(), format!(r#""127.0.0.1:{ingest}""#)),
             ("operations.listen".to_owned(), format!(r#""127.0.0.1:{operations}""#)),
             ("delivery.jitter_percent".to_owned(), "0".to_owned()),
+            // the tests' own disk is not looked at
+            ("storage.soft".to_owned(), r#""0B""#.to_owned()),
+            ("storage.hard".to_owned(), r#""0B""#.to_owned()),
+            ("storage.ballast".to_owned(), r#""0B""#.to_owned()),
         ];
         settings.retain(|(key, _)| self.settings.iter().all(|(given, _)| given != key));
         settings.extend(self.settings.iter().cloned());

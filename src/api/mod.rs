@@ -4,9 +4,11 @@
 //! may read business documents. It shows what the store says and decides nothing.
 
 mod code;
+mod destination;
 mod router;
 mod view;
 
 pub use code::CODES;
+pub use destination::{counts_and_pauses_json, destinations_json};
 pub use router::{Operations, router};
 pub use view::{act_json, counts_json, error_json, is_current, message_json, summary_json};

@@ -16,13 +16,14 @@ use tokio::sync::watch;
 
 use super::{
     code,
-    view::{act_json, counts_json, message_json, storage_json, summary_json},
+    destination::{counts_and_pauses_json, destinations_json},
+    view::{act_json, message_json, storage_json, summary_json},
 };
 use crate::{
-    base::Code,
+    base::{Clock, Code},
     catalog::Catalog,
     pipeline::Pressure,
-    store::{DeliveryCount, DeliveryState, MessageFilter, NOT_FOUND, Standing, Store, StoreError},
+    store::{DeliveryCount, DeliveryState, MessageFilter, NOT_FOUND, PauseKind, Standing, Store, StoreError},
     telemetry::{Metrics, metric},
 };
 
@@ -37,6 +38,8 @@ pub struct Operations {
     pub pressure: Pressure,
     /// The content in force.
     pub catalog: watch::Receiver<Arc<Catalog>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// `/livez`, `/readyz`, `/metrics`, `/api/v1/…`.
@@ -48,6 +51,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/api/v1/storage", get(storage))
         .route("/api/v1/counts", get(counts))
         .route("/api/v1/acts", get(acts))
+        .route("/api/v1/destinations", get(destinations))
         .route("/api/v1/messages", get(messages))
         .route("/api/v1/messages/{id}", get(message))
         .fallback(unknown_path)
@@ -80,8 +84,18 @@ async fn storage(State(operations): State<Operations>) -> Response {
 async fn metrics_text(State(operations): State<Operations>, uri: Uri) -> Response {
     let Some(metrics) = &operations.metrics else { return StatusCode::NOT_FOUND.into_response() };
     gauge!(metric::INTAKE_OPEN).set(if operations.pressure.closed().is_none() { 1.0 } else { 0.0 });
-    match operations.store.counts().await {
-        Ok(counts) => {
+    let store = &operations.store;
+    let read = async { Ok((store.counts().await?, store.pauses().await?)) };
+    match read.await {
+        Ok((counts, pauses)) => {
+            let catalog = operations.catalog.borrow().clone();
+            for system in catalog.systems().filter(|system| system.sink.is_some()) {
+                for kind in PauseKind::ALL {
+                    let paused = pauses.iter().any(|pause| (&pause.destination, pause.kind) == (&system.id, *kind));
+                    let labels = [("destination", system.id.clone()), ("kind", kind.as_str().to_owned())];
+                    gauge!(metric::PAUSED, &labels).set(if paused { 1.0 } else { 0.0 });
+                }
+            }
             gauge!(metric::UNACCOUNTED).set(number(counts.unaccounted));
             // Every state, also one that fell to none: a gauge keeps what it was told last.
             let rows = &counts.deliveries;
@@ -113,8 +127,23 @@ fn number(count: u64) -> f64 {
 }
 
 async fn counts(State(operations): State<Operations>, uri: Uri) -> Response {
-    match operations.store.counts().await {
-        Ok(counts) => Json(counts_json(&counts)).into_response(),
+    let store = &operations.store;
+    let read = async { Ok((store.counts().await?, store.pauses().await?)) };
+    match read.await {
+        Ok((counts, pauses)) => Json(counts_and_pauses_json(&counts, &pauses)).into_response(),
+        Err(error) => problem(&error, &uri),
+    }
+}
+
+async fn destinations(State(operations): State<Operations>, uri: Uri) -> Response {
+    let store = &operations.store;
+    let read = async { Ok((store.counts().await?, store.pauses().await?)) };
+    match read.await {
+        Ok((counts, pauses)) => {
+            let catalog = operations.catalog.borrow().clone();
+            let listed = destinations_json(&catalog, &counts, &pauses, operations.clock.now());
+            Json(json!({"destinations": listed})).into_response()
+        }
         Err(error) => problem(&error, &uri),
     }
 }
@@ -153,6 +182,7 @@ struct ListQuery {
     document_type: Option<String>,
     key: Option<String>,
     text: Option<String>,
+    #[serde(alias = "held")]
     cause: Option<String>,
     route: Option<String>,
     destination: Option<String>,

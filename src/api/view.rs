@@ -56,6 +56,7 @@ pub fn message_json(view: &MessageView, content: bool, catalog: Option<&Catalog>
                 "due_at": delivery.due_at.to_string(),
                 "waits_for": delivery.wait_key,
                 "reason": delivery.reason,
+                "out_of_order": delivery.overtaken,
                 "finished_at": delivery.finished_at.map(|at| at.to_string()),
                 "type": delivery.output.as_ref().map(|output| &output.document_type),
                 "mapping": delivery.output.as_ref().map(|output| &output.mapping_hash),

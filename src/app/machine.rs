@@ -13,19 +13,35 @@ use crate::{
 /// The system's clock.
 pub struct SystemClock {
     start: Instant,
+    /// What both clocks said at the start.
+    anchor: (Timestamp, Duration),
 }
 
 impl Default for SystemClock {
     fn default() -> Self {
-        Self { start: Instant::now() }
+        Self { start: Instant::now(), anchor: (wall(), since_boot()) }
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+fn wall() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Time since the machine was started, sleep included, which the monotonic clock leaves out.
+fn since_boot() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+        wall()
+    }
+
+    fn steady(&self) -> Timestamp {
+        self.anchor.0.plus(since_boot().saturating_sub(self.anchor.1))
     }
 
     fn monotonic(&self) -> Duration {

@@ -16,14 +16,14 @@ use super::{
 };
 use crate::{
     api,
-    base::{Clock, Ids, Problem, Random},
+    base::{Clock, IdKind, Ids, Problem, Random},
     catalog::Catalog,
     config::Settings,
     pipeline::{
-        Backlog, Delivering, Desk, Hub, JournalIntake, Pressure, RetrySchedule, Scheduling, StoredMarks, Transforming,
+        Backlog, CALENDAR, Delivering, Desk, Hub, JournalIntake, Pressure, Scheduling, StoredMarks, Transforming,
         automatic, ended_by_content,
     },
-    store::{Room, Store},
+    store::{Act, PauseKind, Release, Room, Store},
     telemetry::{Metrics, metric},
     transport::{
         AmqpSource, FileSource, HttpInConfig, Periodic, Schedule, SftpSource, Source, SqlSource, router, serve_tls,
@@ -86,7 +86,7 @@ impl Running {
         let tls = tls.map_err(|problem| StartError::Sink(Box::new(problem)))?.map(watch::Sender::new);
         let ingest = listen("messages", settings.ingest.listen).await?;
         let operations = listen("operations", settings.operations.listen).await?;
-        let hub_id = ids.next(crate::base::IdKind::Trace);
+        let hub_id = ids.next(IdKind::Trace);
         let node = hub_id.clone();
         let store = wiring::open(&settings, &hub_id, &wiring::node_name(&settings), true).await?;
         let (catalog, catalog_seen) = watch::channel(Arc::new(catalog));
@@ -130,6 +130,8 @@ impl Running {
         if running.settings.ingest.max_backlog > 0 {
             running.tasks.spawn(pressure::watch_backlog(store.clone(), backlog, running.working.clone()));
         }
+        running.release_calendar().await?;
+        running.resume_changed().await?;
         let transforming = Transforming::new(hub);
         let token = running.working.clone();
         running.tasks.spawn(async move { transforming.run(token).await });
@@ -144,9 +146,9 @@ impl Running {
         let http = wiring::http_in(&running.settings);
         let clock = running.hub.clock.clone();
         let tls = running.tls.as_ref().map(watch::Sender::subscribe);
-        running.serve(ingest, router(intake, &http, clock), http.clone(), tls);
-        let operations_router =
-            api::router(api::Operations { store, metrics, pressure, catalog: running.hub.catalog.clone() });
+        running.serve(ingest, router(intake, &http, clock.clone()), http.clone(), tls);
+        let catalog = running.hub.catalog.clone();
+        let operations_router = api::router(api::Operations { store, metrics, pressure, catalog, clock });
         running.serve(operations, operations_router, HttpInConfig { max_body_bytes: 64 << 10, ..http }, None);
         tracing::info!(ingest = %running.ingest, operations = %running.operations, "{} listens", running.settings.hub.name);
         Ok(running)
@@ -190,6 +192,14 @@ impl Running {
         self.start_destinations();
         self.start_sources();
         self.release_held();
+        if let Err(error) = self.release_calendar().await {
+            tracing::error!("reload: {error}");
+        }
+        match self.store.resume(None, PauseKind::Gone).await {
+            Ok(0) => (),
+            Ok(count) => tracing::info!(count, "destinations whose address was gone are tried again"),
+            Err(error) => tracing::error!("reload: {error}"),
+        }
         tracing::info!("reload: new content is in force");
         Ok(())
     }
@@ -279,6 +289,39 @@ impl Running {
         });
     }
 
+    /// What the calendar holds is looked at again by the calendars in force.
+    async fn release_calendar(&self) -> Result<(), StartError> {
+        let act = Act {
+            id: self.hub.ids.next(IdKind::Act),
+            verb: "release".to_owned(),
+            by: "crossdock".to_owned(),
+            why: "content was read".to_owned(),
+            query: format!("cause {CALENDAR}"),
+            at: self.hub.clock.now(),
+        };
+        let held = Release::Cause(CALENDAR.to_owned());
+        let released = self.store.release(held, &act, self.hub.clock.steady()).await?;
+        if released.deliveries > 0 {
+            tracing::info!(count = released.deliveries, "what the calendar held is looked at again");
+        }
+        Ok(())
+    }
+
+    /// Destinations whose address was gone and is another one now are tried again; breakers begin closed.
+    async fn resume_changed(&self) -> Result<(), StartError> {
+        self.store.resume(None, PauseKind::Breaker).await?;
+        for pause in self.store.pauses().await?.into_iter().filter(|pause| pause.kind == PauseKind::Gone) {
+            let destination = pause.destination.as_str();
+            match self.hub.sink(destination) {
+                Some(sink) if sink.describe() == pause.address => {
+                    tracing::error!(destination, code = pause.reason.code, "still paused: {}", pause.reason.text);
+                }
+                _ => drop(self.store.resume(Some(destination), PauseKind::Gone).await?),
+            }
+        }
+        Ok(())
+    }
+
     fn start_destinations(&mut self) {
         let catalog = self.hub.catalog();
         for (system, sink) in self.sinks.borrow().iter() {
@@ -302,9 +345,7 @@ impl Running {
         if !self.destinations.insert(system.to_owned()) {
             return;
         }
-        let delivery = &self.settings.delivery;
-        let schedule = RetrySchedule { waits: delivery.retry.clone(), jitter_percent: delivery.jitter_percent };
-        let step = Delivering::new(self.hub.clone(), system.to_owned(), schedule, delivery.concurrency);
+        let step = Delivering::new(self.hub.clone(), system.to_owned(), wiring::policy(&self.settings));
         self.tasks.spawn(Arc::new(step).run(self.working.clone()));
     }
 

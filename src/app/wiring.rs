@@ -6,7 +6,8 @@ use super::{SystemClock, SystemEnvironment};
 use crate::{
     base::{Clock, Problem, Problems, Secret, Severity},
     catalog::{Catalog, Environment as _, Library, SinkConfig, resolve},
-    config::{Settings, TlsClient},
+    config::{OnExhausted, Settings, TlsClient},
+    pipeline::{BreakerRules, Policy, RetrySchedule},
     store::{
         PostgresConfig, PostgresReader, PostgresStore, Reader, SpaceConfig, SqliteConfig, SqliteReader, SqliteStore,
         Store, StoreError,
@@ -227,6 +228,17 @@ pub(super) fn tls_in(settings: &Settings) -> Option<TlsInConfig> {
             TlsClient::Required => ClientCertificates::Required,
         },
     })
+}
+
+/// How destinations are treated whose systems say nothing else.
+pub(super) fn policy(settings: &Settings) -> Policy {
+    let delivery = &settings.delivery;
+    Policy {
+        schedule: RetrySchedule { waits: delivery.retry.clone(), jitter_percent: delivery.jitter_percent },
+        concurrency: delivery.concurrency.max(1),
+        exhausted_frees_lane: delivery.on_exhausted == OnExhausted::ParkAndContinue,
+        breaker: BreakerRules { failures: delivery.breaker_failures, probe_every: delivery.breaker_probe },
+    }
 }
 
 /// How a journal in SQLite keeps things. `watched`: a hub that watches the disk works on it.

@@ -13,10 +13,12 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(delay.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// Reads an HTTP date in its preferred form (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+    /// Reads an HTTP date (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, and the two obsolete forms,
+    /// `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`.
     #[must_use]
     pub fn of_http_date(text: &str) -> Option<Self> {
-        let moment = jiff::fmt::strtime::parse("%a, %d %b %Y %H:%M:%S GMT", text).ok()?.to_datetime().ok()?;
+        let forms = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+        let moment = forms.iter().find_map(|form| jiff::fmt::strtime::parse(form, text).ok()?.to_datetime().ok())?;
         Some(Self(jiff::tz::TimeZone::UTC.to_timestamp(moment).ok()?.as_microsecond()))
     }
 
@@ -55,6 +57,11 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
     /// Time since an arbitrary start that never jumps; measures delays inside one run.
     fn monotonic(&self) -> Duration;
+    /// The wall clock as it stood at the start of the run, moved on by a clock that never jumps: what waits are counted
+    /// in, so that a jump of the wall clock moves none of them.
+    fn steady(&self) -> Timestamp {
+        self.now()
+    }
 }
 
 /// Where chance comes from: ids and retry jitter.
@@ -66,6 +73,15 @@ pub trait Random: Send + Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn http_dates_are_read_in_all_their_forms() {
+        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            let shown = Timestamp::of_http_date(text).map(|moment| moment.to_string());
+            assert_eq!(shown.as_deref(), Some("1994-11-06T08:49:37.000000Z"), "{text}");
+        }
+        assert_eq!(Timestamp::of_http_date("soon"), None);
+    }
 
     #[test]
     fn days_and_moments_are_read() {

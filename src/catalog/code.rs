@@ -26,6 +26,10 @@ pub const NAME: Code = Code::new("XD-K010", "a name is not usable", "名称不�
 pub const NO_ENDPOINT: Code = Code::new("XD-K011", "a system has no way in or out", "系统没有收发通道");
 /// A code list cannot be read.
 pub const CODE_LIST: Code = Code::new("XD-K012", "a code list cannot be read", "代码清单无法读取");
+/// A calendar cannot be used.
+pub const CALENDAR: Code = Code::new("XD-K013", "a calendar cannot be used", "日历不可用");
+/// A system names a calendar that is not there.
+pub const UNKNOWN_CALENDAR: Code = Code::new("XD-K014", "unknown calendar", "未知的日历");
 
 /// Every code of this module.
 pub const CODES: &[Code] = &[
@@ -41,4 +45,6 @@ pub const CODES: &[Code] = &[
     NAME,
     NO_ENDPOINT,
     CODE_LIST,
+    CALENDAR,
+    UNKNOWN_CALENDAR,
 ];

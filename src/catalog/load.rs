@@ -8,14 +8,14 @@ use std::{
 };
 
 use super::{
-    Catalog, CodeLists, CodeTables, Environment, Library, Route, System, Target, Test, code,
+    Calendar, CalendarUse, Catalog, CodeLists, CodeTables, Environment, Library, Route, System, Target, Test, code,
     route::{self, Draft, Named},
     schemas::Schemas,
     system::Reader,
 };
 use crate::{
     base::{Problem, Problems, Sha256},
-    content::{self, Yaml},
+    content::{self, Fields, Yaml},
     mapping::{Environment as MappingEnvironment, Fragment, Mapping, Source},
     profile::{DocumentType, Profile, Rules},
     schema::Model,
@@ -32,6 +32,7 @@ pub(super) fn load(library: &Library, environment: &dyn Environment) -> (Catalog
     catalog.models = models.into_inner().into_iter().filter_map(|(path, model)| Some((path, model?))).collect();
     catalog.schemas = Schemas::of(library, catalog.profiles.values(), &catalog.models);
     mappings(library, &mut catalog, &problems);
+    calendars(library, &mut catalog, &problems);
     systems(library, environment, &mut catalog, &problems);
     routes(library, &mut catalog, &problems);
     catalog.hash = digest(library);
@@ -47,8 +48,8 @@ fn extend(problems: &RefCell<Problems>, more: impl IntoIterator<Item = Problem>)
 /// Folders that are there and cannot be read: content that is away must not look like content that is empty.
 fn unreadable(library: &Library, problems: &RefCell<Problems>) {
     let Some(folder) = library.folder() else { return };
-    let below =
-        ["systems", "routes", "codes", "codelists", "mappings", "schemas"].map(|name| (folder.join(name), true));
+    let below = ["systems", "routes", "calendars", "codes", "codelists", "mappings", "schemas"]
+        .map(|name| (folder.join(name), true));
     for (path, may_miss) in below.into_iter().chain([(folder.to_path_buf(), false)]) {
         if let Err(error) = std::fs::read_dir(&path)
             && !(may_miss && error.kind() == std::io::ErrorKind::NotFound)
@@ -61,7 +62,7 @@ fn unreadable(library: &Library, problems: &RefCell<Problems>) {
 
 /// The digest of every content file with its name.
 fn digest(library: &Library) -> Sha256 {
-    let folders = ["codelists", "codes", "mappings", "routes", "schemas", "systems"];
+    let folders = ["calendars", "codelists", "codes", "mappings", "routes", "schemas", "systems"];
     let files = folders.iter().flat_map(|folder| library.list(folder, ""));
     let named = files.filter_map(|path| Some((library.read(&path).ok()??, path)));
     let digests: Vec<[u8; 32]> = named.map(|(bytes, path)| Sha256::of_parts([path.as_bytes(), &*bytes]).0).collect();
@@ -238,7 +239,8 @@ fn systems(library: &Library, environment: &dyn Environment, catalog: &mut Catal
     let reader = Reader { environment, folder, problems };
     for path in library.list("systems", ".yaml") {
         let Some((node, file)) = yaml(library, &path, problems) else { continue };
-        let system = reader.system(&node, &file, stem(&path));
+        let mut system = reader.system(&node, &file, stem(&path));
+        system.calendar = node.get("calendar").and_then(|node| calendar_use(catalog, node, &file, problems));
         match catalog.profiles.get(&system.profile) {
             Some(profile) => {
                 let given = system.settings.keys().map(String::as_str);
@@ -265,6 +267,48 @@ fn systems(library: &Library, environment: &dyn Environment, catalog: &mut Catal
             }
         }
     }
+}
+
+fn calendars(library: &Library, catalog: &mut Catalog, problems: &RefCell<Problems>) {
+    for path in library.list("calendars", ".yaml") {
+        let Some((node, file)) = yaml(library, &path, problems) else { continue };
+        let calendar = Calendar::read(&node, &file, stem(&path), problems);
+        let name = calendar.name().to_owned();
+        if catalog.calendars.insert(name.clone(), Arc::new(calendar)).is_some() {
+            let problem = Problem::new(code::NAME, format!("a calendar `{name}` is there already"));
+            extend(problems, [problem.at(node.place(&file))]);
+        }
+    }
+}
+
+/// `calendar: finance`, or `{use: finance, posting-date: {TYPE: =…}}`.
+fn calendar_use(catalog: &Catalog, node: &Yaml, file: &Arc<str>, problems: &RefCell<Problems>) -> Option<CalendarUse> {
+    let (named, posting_dates) = match node.text() {
+        Some(_) => (node, BTreeMap::new()),
+        None => {
+            let fields = Fields::new(node, file, problems);
+            let named = fields.required("use");
+            let mut posting_dates = BTreeMap::new();
+            for (of, value) in fields.entries("posting-date") {
+                if catalog.profile_of(&of.text).is_none() {
+                    let known = types_of(catalog);
+                    let problem = Problem::new(code::UNKNOWN_TYPE, format!("no profile speaks `{}`", of.text));
+                    let problem = problem.at(of.place(file));
+                    extend(problems, [problem.did_you_mean(&of.text, known.iter().map(String::as_str))]);
+                }
+                posting_dates.extend(Some(of.text.clone()).zip(formula(catalog, &of.text, value, file, problems)));
+            }
+            fields.finish();
+            (named?, posting_dates)
+        }
+    };
+    let name = named.text().unwrap_or_default().to_owned();
+    if catalog.calendar(&name).is_none() {
+        let problem = Problem::new(code::UNKNOWN_CALENDAR, format!("there is no calendar `{name}`"));
+        let problem = problem.at(named.place(file)).hint("calendars are files in calendars/");
+        extend(problems, [problem.did_you_mean(&name, catalog.calendars.keys().map(String::as_str))]);
+    }
+    Some(CalendarUse { name, posting_dates })
 }
 
 fn routes(library: &Library, catalog: &mut Catalog, problems: &RefCell<Problems>) {

@@ -5,6 +5,7 @@
 //! once. It reads files and nothing else: sinks and sources are built in `app` from the plain data kept here.
 
 mod amqp;
+mod calendar;
 mod code;
 mod code_list;
 mod code_table;
@@ -27,6 +28,7 @@ use std::{
     sync::Arc,
 };
 
+pub use calendar::{Calendar, Closure};
 pub use code::{CODES, UNKNOWN_SYSTEM, UNREADABLE};
 pub use code_list::CodeLists;
 pub use code_table::{CodeTables, Found, Occasion};
@@ -35,7 +37,9 @@ pub use library::Library;
 pub use route::{Route, Target, Test};
 pub use schemas::Compiled;
 pub use secret::{Environment, resolve};
-pub use system::{Encoding, ReadingConfig, SchemaConfig, SchemaMode, SinkConfig, Sources, System};
+pub use system::{
+    CalendarUse, DeliveryConfig, Encoding, ReadingConfig, SchemaConfig, SchemaMode, SinkConfig, Sources, System,
+};
 
 use crate::{
     base::{Language, Problem, Problems, Sha256},
@@ -56,6 +60,7 @@ pub struct Catalog {
     models: BTreeMap<String, Arc<Model>>,
     schemas: schemas::Schemas,
     rules: BTreeMap<String, Arc<Rules>>,
+    calendars: BTreeMap<String, Arc<Calendar>>,
     codes: CodeTables,
     lists: CodeLists,
     hash: Sha256,
@@ -161,6 +166,12 @@ impl Catalog {
     #[must_use]
     pub fn rules(&self, profile: &str) -> Option<&Arc<Rules>> {
         self.rules.get(profile)
+    }
+
+    /// A calendar.
+    #[must_use]
+    pub fn calendar(&self, name: &str) -> Option<&Calendar> {
+        self.calendars.get(name).map(|calendar| &**calendar)
     }
 
     /// The code lists.

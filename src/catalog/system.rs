@@ -1,15 +1,16 @@
 //! Systems: one application instance each, from `systems/*.yaml`.
 
-use std::{cell::RefCell, collections::BTreeMap, path::Path, path::PathBuf, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    Titles, amqp, code,
+    Test, Titles, amqp, code,
     secret::{Environment, resolve},
 };
 use crate::{
-    base::{Language, Place, Problem, Problems, Secret},
+    base::{Language, Place, Problem, Problems, Secret, parse_duration},
     content::{Fields, Yaml},
     format::{ArrayPath, Charset, Convention, Doctype, Duplicates, Layout, Syntax, Unmappable},
+    profile::StatusTable,
     transport::{
         AmqpInConfig, AmqpOutConfig, FileInConfig, FileOutConfig, HttpAccess, HttpOutConfig, SftpInConfig,
         SftpOutConfig, SqlInConfig, SqlOutConfig,
@@ -42,6 +43,10 @@ pub struct System {
     pub reading: ReadingConfig,
     /// How strictly its documents are held to their schemas.
     pub schema: SchemaConfig,
+    /// How deliveries to it are treated, where that differs from the settings.
+    pub delivery: DeliveryConfig,
+    /// When it takes documents.
+    pub calendar: Option<CalendarUse>,
     /// Whether a document is parsed before its acceptance is answered (HTTP only): the sender learns at once, and what
     /// cannot be read is not kept.
     pub check_before_accept: bool,
@@ -49,6 +54,34 @@ pub struct System {
     pub place: Place,
     /// Where its settings are, for messages.
     pub setting_places: BTreeMap<String, Place>,
+}
+
+/// How deliveries to a system are treated, where that differs from the settings.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryConfig {
+    /// Waits before the second, third, … attempt.
+    pub retry: Option<Vec<Duration>>,
+    /// Each wait is longer or shorter by up to this part, in percent.
+    pub jitter_percent: Option<u8>,
+    /// Deliveries at once.
+    pub concurrency: Option<usize>,
+    /// Whether a delivery whose attempts are used up lets its lane go on.
+    pub exhausted_frees_lane: Option<bool>,
+    /// Failures in a row that pause the destination; 0: none do.
+    pub breaker_failures: Option<u32>,
+    /// Time between two probes of a paused destination.
+    pub breaker_probe: Option<Duration>,
+    /// What HTTP statuses mean.
+    pub outcomes: StatusTable,
+}
+
+/// The calendar a system goes by.
+#[derive(Clone, Debug)]
+pub struct CalendarUse {
+    /// Its name.
+    pub name: String,
+    /// The posting date by document type, where the profile's is not the one.
+    pub posting_dates: BTreeMap<String, Arc<Test>>,
 }
 
 /// How strictly a system's documents are held to their schemas and value rules.
@@ -182,6 +215,9 @@ impl Reader<'_> {
         let check_before_accept =
             fields.word("check", &[("before-accept", true), ("after-accept", false)]).unwrap_or_default();
         let schema = schema(&fields);
+        let delivery = fields.block("delivery").map(delivery).unwrap_or_default();
+        // read where formulas can be compiled
+        fields.get("calendar");
         let reading = fields.block("reading").map(reading).unwrap_or_default();
         let sources = fields.block("in").map(|ways| self.sources(ways, &id, reading.charset)).unwrap_or_default();
         let (sink, encoding) = match fields.block("out") {
@@ -202,6 +238,8 @@ impl Reader<'_> {
             encoding,
             reading,
             schema,
+            delivery,
+            calendar: None,
             check_before_accept,
             place,
             setting_places,
@@ -344,6 +382,49 @@ fn schema(fields: &Fields<'_>) -> SchemaConfig {
     let config = SchemaConfig { incoming: mode("in"), outgoing: mode("out") };
     ways.finish();
     config
+}
+
+fn delivery(block: Fields<'_>) -> DeliveryConfig {
+    let waits = block.get("retry").map(|_| {
+        let waits = block.list("retry").into_iter().filter_map(|value| {
+            let wait = value.text().and_then(parse_duration);
+            if wait.is_none() {
+                let text = "`retry` lists durations with their unit: [5s, 30s, 2m]";
+                block.report(Problem::new(code::SETTING, text).at(value.place(block.file())));
+            }
+            wait
+        });
+        waits.collect()
+    });
+    let narrow = |key, most| {
+        let number = block.number(key)?;
+        let place = || block.get(key).map(|value| value.place(block.file())).unwrap_or_default();
+        if number > most {
+            block.report(Problem::new(code::SETTING, format!("`{key}` is at most {most}")).at(place()));
+        }
+        Some(number.min(most))
+    };
+    let jitter_percent = narrow("jitter", 100).and_then(|number| number.try_into().ok());
+    let concurrency = narrow("concurrency", 10_000).and_then(|number| number.try_into().ok());
+    let words = [("block-key", false), ("park-and-continue", true)];
+    let exhausted_frees_lane = block.word("on-exhausted", &words);
+    let (mut breaker_failures, mut breaker_probe) = (None, None);
+    if let Some(breaker) = block.block("breaker") {
+        breaker_failures = breaker.number("failures").and_then(|number| number.try_into().ok());
+        breaker_probe = breaker.duration("probe");
+        breaker.finish();
+    }
+    let outcomes = StatusTable::read(&block, "outcomes");
+    block.finish();
+    DeliveryConfig {
+        retry: waits,
+        jitter_percent,
+        concurrency,
+        exhausted_frees_lane,
+        breaker_failures,
+        breaker_probe,
+        outcomes,
+    }
 }
 
 fn reading(block: Fields<'_>) -> ReadingConfig {

@@ -9,6 +9,7 @@ mod check;
 mod context;
 mod control;
 mod demo;
+mod destinations;
 mod difference;
 mod explain;
 mod map;
@@ -95,6 +96,9 @@ enum Command {
     Reload(control::Reload),
     /// Check everything stored: structure, digests, conservation.
     Verify(verify::Arguments),
+    /// Look at destinations: which flow, which are paused, closed or gone.
+    #[command(subcommand)]
+    Destinations(destinations::Command),
     /// Play a partner: answer in a profile's reply shapes, with faults on request.
     Simulate(simulate::Arguments),
     /// Show the hub at work with two simulated ERPs and sample messages.
@@ -141,6 +145,7 @@ pub fn main() -> ExitCode {
             Command::Status(arguments) => control::status(&common, &arguments).await,
             Command::Reload(arguments) => control::reload(&common, &arguments).await,
             Command::Verify(arguments) => verify::verify(&common, &arguments).await,
+            Command::Destinations(command) => destinations::destinations(&common, &command).await,
             Command::Simulate(arguments) => simulate::simulate(&common, &arguments).await,
             Command::Demo(arguments) => demo::demo(&common, &arguments).await,
             Command::Validate(arguments) => validate::validate(&common, &arguments),

@@ -178,6 +178,23 @@ pub struct Delivery {
     pub retry: Vec<Duration>,
     /// Random part of a wait, in percent.
     pub jitter_percent: u8,
+    /// What becomes of a lane whose delivery has used up its attempts.
+    pub on_exhausted: OnExhausted,
+    /// Failures in a row that pause a destination; 0: none do.
+    pub breaker_failures: u32,
+    /// Time between two probes of a paused destination.
+    #[serde(deserialize_with = "duration")]
+    pub breaker_probe: Duration,
+}
+
+/// What becomes of a lane whose delivery has used up its attempts.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnExhausted {
+    /// Its route says: the lane waits, unless the route has `on-parked: continue`.
+    BlockKey,
+    /// The lane goes on.
+    ParkAndContinue,
 }
 
 /// `[limits]`

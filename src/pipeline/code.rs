@@ -33,6 +33,17 @@ pub const UNKNOWN_OUTCOME: Code = Code::new("XD-D013", "nobody knows whether it 
 pub const GONE: Code = Code::new("XD-D014", "the route or its system is gone", "路由或系统已不存在");
 /// The partner has a document of this number that we did not send.
 pub const NUMBER_TAKEN: Code = Code::new("XD-D015", "the partner has this number already", "对方已存在该编号");
+/// The destination fails again and again.
+pub const BREAKER_OPEN: Code =
+    Code::new("XD-D016", "deliveries pause: the destination keeps failing", "目标系统持续失败，暂停投递");
+/// The partner said that the address is gone.
+pub const ADDRESS_GONE: Code = Code::new("XD-D017", "the destination's address is gone", "目标地址已永久失效");
+/// The calendar does not let deliveries pass at this moment.
+pub const CLOSED: Code = Code::new("XD-D018", "held by the calendar", "日历规则暂缓投递");
+/// The posting date lies in a closed period.
+pub const PERIOD_CLOSED: Code = Code::new("XD-D019", "the fiscal period is closed", "会计期间已关闭");
+/// The posting date cannot be told.
+pub const POSTING_DATE: Code = Code::new("XD-D020", "the posting date cannot be told", "无法确定记账日期");
 /// An instruction of an operator makes no sense.
 pub const BAD_INSTRUCTION: Code = Code::new("XD-D030", "the instruction makes no sense", "指令无法执行");
 /// A corrected document would be held again.
@@ -59,6 +70,11 @@ pub const CODES: &[Code] = &[
     UNKNOWN_OUTCOME,
     GONE,
     NUMBER_TAKEN,
+    BREAKER_OPEN,
+    ADDRESS_GONE,
+    CLOSED,
+    PERIOD_CLOSED,
+    POSTING_DATE,
     BAD_INSTRUCTION,
     STILL_HELD,
     BACKLOG,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -10,21 +10,20 @@ use metrics::{counter, histogram};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Dispatch, Facts, Hub, Mapped, RetrySchedule, RunHost, Stop, StoredXrefs, code};
+use super::{
+    Breaker, Contact, Dispatch, Hub, Mapped, Policy, Stop, StoredXrefs, Turn, code, gate,
+    read_back::{ReadBack, read_back},
+    understand::{Understanding, Verdict},
+};
 use crate::{
-    base::{IdKind, Problem},
+    base::{IdKind, Problem, Timestamp},
     catalog::{Catalog, System},
-    format::{ReadOptions, Syntax, charset_of_media_type, read},
-    profile::{Meaning, Outcome as ReplyOutcome},
     store::{
-        AttemptOutcome, Hold, Leased, MappingFile, MappingVersion, NewAttempt, NewXref, Next, Output, Reason,
+        AttemptOutcome, Hold, Leased, MappingFile, MappingVersion, NewAttempt, Next, Output, Pause, PauseKind, Reason,
         StoreError,
     },
     telemetry::metric,
-    transport::{
-        Answer, Outgoing,
-        outcome::{Outcome, of_answer},
-    },
+    transport::{Answer, Outgoing},
 };
 
 /// With nothing due, the longest wait before looking again.
@@ -33,47 +32,68 @@ const IDLE: Duration = Duration::from_secs(30);
 /// How long the store is left alone after it could not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Time between two looks for moments that a wrong clock put too far ahead.
+const CORRECTED_EVERY: Duration = Duration::from_secs(60);
+
 /// The deliveries to one destination.
 pub struct Delivering {
     hub: Hub,
     destination: String,
-    schedule: RetrySchedule,
-    concurrency: usize,
+    standard: Policy,
+    health: Mutex<Health>,
     /// The mapping versions whose texts this process has put into the store.
     kept: Mutex<HashSet<String>>,
 }
 
+/// How the destination does.
+#[derive(Default)]
+struct Health {
+    breaker: Breaker,
+    /// Since when the breaker is open.
+    open_since: Timestamp,
+}
+
+/// How a delivery that was handed out ended.
+struct Ended {
+    contact: Contact,
+    /// What went wrong.
+    why: String,
+}
+
+impl Ended {
+    fn unsent() -> Self {
+        Self { contact: Contact::None, why: String::new() }
+    }
+}
+
 impl Delivering {
-    /// The step for one destination, to be run once.
+    /// The step for one destination, to be run once. What its system's file does not say is as in `standard`.
     #[must_use]
-    pub fn new(hub: Hub, destination: String, schedule: RetrySchedule, concurrency: usize) -> Self {
-        Self { hub, destination, schedule, concurrency: concurrency.max(1), kept: Mutex::default() }
+    pub fn new(hub: Hub, destination: String, standard: Policy) -> Self {
+        Self { hub, destination, standard, health: Mutex::default(), kept: Mutex::default() }
+    }
+
+    /// The rules in force now.
+    fn policy(&self) -> Policy {
+        let catalog = self.hub.catalog();
+        let own = catalog.system(&self.destination).map(|system| &system.delivery);
+        own.map_or_else(|| self.standard.clone(), |own| self.standard.with(own))
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Works until `shutdown`, then finishes what is under way.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let mut changed = self.hub.store.changed();
         let mut under_way = JoinSet::new();
+        let mut corrected = None;
         loop {
             changed.mark_unchanged();
-            let now = self.hub.clock.now();
-            let free = self.concurrency - under_way.len();
-            let (leased, next_due) = match self.lease(now, free).await {
-                Ok(found) => found,
-                Err(error) => {
-                    tracing::error!(code = error.problem().code.id, "delivering pauses: {}", error.problem().text);
-                    (Vec::new(), Some(now.plus(PAUSE)))
-                }
-            };
-            for delivery in leased {
-                let this = self.clone();
-                under_way.spawn(async move { this.deliver(delivery).await });
-            }
-            let wait = next_due.map_or(IDLE, |due| {
-                let micros = u64::try_from(due.micros() - self.hub.clock.now().micros()).unwrap_or_default();
-                Duration::from_micros(micros).min(IDLE)
-            });
-            let full = under_way.len() >= self.concurrency;
+            let policy = self.policy();
+            let wait = self.turn(&policy, &mut under_way, &mut corrected).await;
+            let full = under_way.len() >= policy.concurrency;
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 Some(_) = under_way.join_next() => (),
@@ -84,11 +104,44 @@ impl Delivering {
         while under_way.join_next().await.is_some() {}
     }
 
-    async fn lease(
-        &self,
-        now: crate::base::Timestamp,
-        free: usize,
-    ) -> Result<(Vec<Leased>, Option<crate::base::Timestamp>), StoreError> {
+    /// Begins the deliveries that may go out now; how long to wait for more. `corrected` is when moments were corrected
+    /// last.
+    async fn turn(
+        self: &Arc<Self>,
+        policy: &Policy,
+        under_way: &mut JoinSet<()>,
+        corrected: &mut Option<Duration>,
+    ) -> Duration {
+        let (now, tick) = (self.hub.clock.steady(), self.hub.clock.monotonic());
+        if corrected.is_none_or(|last| tick.saturating_sub(last) >= CORRECTED_EVERY) {
+            *corrected = Some(tick);
+            self.correct(now, policy).await;
+        }
+        let free = policy.concurrency.saturating_sub(under_way.len());
+        let (allowed, probe_in) = {
+            let health = self.health();
+            (health.breaker.allows(free, tick), health.breaker.wait(tick))
+        };
+        let (leased, next_due) = match self.lease(now, allowed).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(code = error.problem().code.id, "delivering pauses: {}", error.problem().text);
+                (Vec::new(), Some(now.plus(PAUSE)))
+            }
+        };
+        for delivery in leased {
+            let (this, policy) = (self.clone(), policy.clone());
+            let probe = self.health().breaker.begin();
+            under_way.spawn(async move { this.deliver(delivery, &policy, probe).await });
+        }
+        let wait = next_due.map_or(IDLE, |due| {
+            let micros = u64::try_from(due.micros() - self.hub.clock.steady().micros()).unwrap_or_default();
+            Duration::from_micros(micros).min(IDLE)
+        });
+        probe_in.filter(|probe_in| !probe_in.is_zero()).map_or(wait, |probe_in| wait.min(probe_in))
+    }
+
+    async fn lease(&self, now: Timestamp, free: usize) -> Result<(Vec<Leased>, Option<Timestamp>), StoreError> {
         if free == 0 {
             return Ok((Vec::new(), None));
         }
@@ -97,100 +150,185 @@ impl Delivering {
         Ok((leased, next_due))
     }
 
-    async fn deliver(&self, leased: Leased) {
+    /// Brings forward what a clock that was wrong has put further ahead than any wait is long.
+    async fn correct(&self, now: Timestamp, policy: &Policy) {
+        let latest = now.plus(policy.longest_wait());
+        match self.hub.store.bring_forward(&self.destination, now, latest).await {
+            Ok(0) => (),
+            Ok(count) => tracing::warn!(
+                destination = self.destination,
+                count,
+                "deliveries were due at moments no wait leads to: the clock was wrong; they are brought forward"
+            ),
+            Err(error) => tracing::error!(code = error.problem().code.id, "{}", error.problem().text),
+        }
+    }
+
+    async fn deliver(&self, leased: Leased, policy: &Policy, probe: bool) {
         let id = leased.id.clone();
-        let Err(mut error) = self.step(leased).await else { return };
+        match self.step(leased, policy, probe).await {
+            Ok(ended) => self.take_note(&ended, policy, probe).await,
+            Err(error) => {
+                self.take_note(&Ended::unsent(), policy, probe).await;
+                self.give_back(&id, error).await;
+            }
+        }
+    }
+
+    /// Ends a lease whose outcome the store could not take.
+    async fn give_back(&self, id: &str, mut error: StoreError) {
         tracing::error!(delivery = id, code = error.problem().code.id, "not recorded: {}", error.problem().text);
         // A store that is full gives the delivery back when it can write again; one that failed for good ends the
         // process, and the next one begins anew. Bytes that were sent without a record are kept, so that the next
         // attempt knows they may have arrived.
         while matches!(error, StoreError::Unavailable(_)) {
             tokio::time::sleep(PAUSE).await;
-            let now = self.hub.clock.now();
-            match self.hub.store.hold(&id, Hold::Later { due_at: now, reason: None }, now).await {
+            match self.put_off(id).await {
                 Ok(()) => return,
                 Err(again) => error = again,
             }
         }
     }
 
-    async fn step(&self, leased: Leased) -> Result<(), StoreError> {
+    /// Ends a lease: the delivery is due again at once.
+    async fn put_off(&self, id: &str) -> Result<(), StoreError> {
+        let now = self.hub.clock.steady();
+        self.hub.store.hold(id, Hold::Later { due_at: now, reason: None }, now).await
+    }
+
+    /// Tells the breaker how a delivery ended, and people when it opens or closes.
+    async fn take_note(&self, ended: &Ended, policy: &Policy, probe: bool) {
+        let hub = &self.hub;
+        let (turn, since) = {
+            let mut health = self.health();
+            let turn = health.breaker.end(ended.contact, probe, policy.breaker, hub.clock.monotonic());
+            if matches!(turn, Turn::Opened(_)) {
+                health.open_since = hub.clock.now();
+            }
+            (turn, health.open_since)
+        };
+        let noted = match turn {
+            Turn::Same => return,
+            Turn::Closed => {
+                tracing::warn!(destination = self.destination, "the destination answers again: deliveries go on");
+                hub.store.resume(Some(&self.destination), PauseKind::Breaker).await.map(drop)
+            }
+            Turn::Opened(wait) | Turn::StaysOpen(wait) => {
+                let text = format!("{} keeps failing: {}", self.destination, ended.why);
+                let hint = "make it reachable; deliveries wait without using up attempts, and go on by themselves";
+                let problem = Problem::new(code::BREAKER_OPEN, text).hint(hint);
+                if matches!(turn, Turn::Opened(_)) {
+                    let (destination, code) = (&self.destination, problem.code.id);
+                    tracing::warn!(destination, code, "deliveries pause, one probes every {wait:?}: {}", problem.text);
+                }
+                let until = Some(hub.clock.now().plus(wait));
+                let reason = Reason::of("breaker", &problem);
+                hub.store.pause(&self.pause(PauseKind::Breaker, since, until, reason)).await
+            }
+        };
+        if let Err(error) = noted {
+            tracing::error!(code = error.problem().code.id, "{}", error.problem().text);
+        }
+    }
+
+    fn pause(&self, kind: PauseKind, since: Timestamp, until: Option<Timestamp>, reason: Reason) -> Pause {
+        let address = self.hub.sink(&self.destination).map_or_else(String::new, |sink| sink.describe());
+        Pause { destination: self.destination.clone(), kind, since, until, address, reason }
+    }
+
+    async fn step(&self, leased: Leased, policy: &Policy, probe: bool) -> Result<Ended, StoreError> {
         let hub = &self.hub;
         let catalog = hub.catalog();
         let (Some(system), Some(sink)) = (catalog.system(&leased.destination).cloned(), hub.sink(&leased.destination))
         else {
             let text = format!("system `{}` has no way out any more", leased.destination);
             let reason = Reason::of("no-route", &Problem::new(code::GONE, text).hint("restore it, then reload"));
-            return hub.store.hold(&leased.id, Hold::Park { reason }, hub.clock.now()).await;
+            return self.hold(&leased, Hold::Park { reason }).await;
         };
-        // Bytes kept without a recorded attempt may have been sent by a run that ended before it could record: then a
-        // partner that knows the number already has this very document.
-        let may_have_arrived = leased.unknown_before || (leased.output.is_some() && leased.attempts == 0);
-        let output = match leased.output.clone() {
-            Some(output) => output,
+        if let Some(hold) = gate::by_time(hub, &catalog, &system, &leased) {
+            return self.hold(&leased, hold).await;
+        }
+        let (output, is_kept) = match leased.output.clone() {
+            Some(output) => (output, true),
             None => match self.make_output(&catalog, &system, &leased).await? {
-                Ok(mapped) => {
-                    let output = Output {
-                        bytes: mapped.bytes.into(),
-                        content_type: mapped.content_type,
-                        document_type: mapped.document_type,
-                        mapping_hash: mapped.mapping_hash,
-                        notes: mapped.notes,
-                    };
-                    self.keep_mapping(&catalog, &leased, &output.mapping_hash).await?;
-                    hub.store.store_output(&leased.id, output.clone()).await?;
-                    output
-                }
+                Ok(output) => (output, false),
                 Err(_) if !Arc::ptr_eq(&catalog, &hub.catalog()) => {
                     // by content that is not in force any more: what that held, nobody would try again
-                    let now = hub.clock.now();
-                    return hub.store.hold(&leased.id, Hold::Later { due_at: now, reason: None }, now).await;
+                    self.put_off(&leased.id).await?;
+                    return Ok(Ended::unsent());
                 }
-                Err(hold) => {
-                    if let Hold::Wait { reason, .. } | Hold::Park { reason } = &hold {
-                        tracing::warn!(
-                            delivery = leased.id,
-                            message_id = leased.message.id,
-                            destination = leased.destination,
-                            code = reason.code,
-                            "held: {}",
-                            reason.text
-                        );
-                    }
-                    return hub.store.hold(&leased.id, hold, hub.clock.now()).await;
-                }
+                Err(hold) => return self.hold(&leased, hold).await,
             },
         };
-        let outgoing = Outgoing {
-            delivery_id: leased.id.clone(),
-            message_id: leased.message.id.clone(),
-            attempt: leased.attempts + 1,
-            bytes: output.bytes.clone(),
-            content_type: output.content_type.clone(),
-            business_key: leased.message.business_key.clone(),
-            traceparent: leased.message.attributes.get("traceparent").cloned(),
-            document_type: output.document_type.clone(),
-        };
+        if let Some(hold) = gate::by_period(hub, &catalog, &system, &leased, &output) {
+            return self.hold(&leased, hold).await;
+        }
+        if !probe && self.health().breaker.is_open() {
+            self.put_off(&leased.id).await?;
+            return Ok(Ended::unsent());
+        }
+        if is_kept {
+            hub.store.begin_attempt(&leased.id).await?;
+        } else {
+            self.keep_mapping(&catalog, &leased, &output.mapping_hash).await?;
+            hub.store.store_output(&leased.id, output.clone()).await?;
+        }
         if !hub.store.is_sure() {
             // This process stood still for so long that another may have taken the delivery over.
-            let now = hub.clock.now();
-            return hub.store.hold(&leased.id, Hold::Later { due_at: now, reason: None }, now).await;
+            self.put_off(&leased.id).await?;
+            return Ok(Ended::unsent());
         }
         let (started_at, began) = (hub.clock.now(), hub.clock.monotonic());
-        let answer = sink.send(&outgoing).await;
-        let took = hub.clock.monotonic().saturating_sub(began);
-        histogram!(metric::ATTEMPT_SECONDS, "destination" => self.destination.clone()).record(took.as_secs_f64());
-        let understood = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            self.understand(&catalog, &system, &leased, &output, &answer, may_have_arrived)
-        }));
-        let verdict = understood.unwrap_or_else(|_| Verdict {
-            outcome: AttemptOutcome::Unknown,
-            why: "reading the reply failed in a way the program did not foresee".to_owned(),
-            after: None,
-            xref: None,
-            code: code::POISON,
-        });
-        self.record(&leased, &system, started_at, answer, verdict).await
+        let read_back = match leased.unknown_before {
+            true => read_back(hub, &catalog, &system, &leased, &output, &*sink).await,
+            false => ReadBack::Send,
+        };
+        let (verdict, answer) = match read_back {
+            ReadBack::Settled(verdict, answer) => (*verdict, answer),
+            ReadBack::Send => {
+                let answer = sink.send(&outgoing(&leased, &output)).await;
+                let took = hub.clock.monotonic().saturating_sub(began);
+                let destination = self.destination.clone();
+                histogram!(metric::ATTEMPT_SECONDS, "destination" => destination).record(took.as_secs_f64());
+                let understanding =
+                    Understanding { catalog: &catalog, system: &system, leased: &leased, limits: &hub.limits };
+                let understood = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    understanding.of_delivery(&output, &answer)
+                }));
+                let verdict = understood.unwrap_or_else(|_| Verdict {
+                    code: code::POISON,
+                    ..Verdict::of(
+                        AttemptOutcome::Unknown,
+                        "reading the reply failed in a way the program did not foresee",
+                    )
+                });
+                (verdict, answer)
+            }
+        };
+        let ended = Ended { contact: verdict.contact(), why: verdict.why.clone() };
+        self.record(&leased, &system, policy, started_at, answer, verdict).await?;
+        Ok(ended)
+    }
+
+    /// Ends a lease without an attempt, and says why.
+    async fn hold(&self, leased: &Leased, hold: Hold) -> Result<Ended, StoreError> {
+        let reason = match &hold {
+            Hold::Wait { reason, .. } | Hold::Park { reason } => Some(reason),
+            Hold::Later { reason, .. } => reason.as_ref(),
+            Hold::Filter { .. } => None,
+        };
+        if let Some(reason) = reason {
+            tracing::warn!(
+                delivery = leased.id,
+                message_id = leased.message.id,
+                destination = leased.destination,
+                code = reason.code,
+                "held: {}",
+                reason.text
+            );
+        }
+        self.hub.store.hold(&leased.id, hold, self.hub.clock.steady()).await?;
+        Ok(Ended::unsent())
     }
 
     /// Puts the texts of the mappings used into the store, once for each version.
@@ -214,7 +352,7 @@ impl Delivering {
         catalog: &Arc<Catalog>,
         system: &Arc<System>,
         leased: &Leased,
-    ) -> Result<Result<Mapped, Hold>, StoreError> {
+    ) -> Result<Result<Output, Hold>, StoreError> {
         let (catalog, system, limits) = (catalog.clone(), system.clone(), self.hub.limits.clone());
         let (message, bytes) = (leased.message.clone(), leased.bytes.clone());
         let (route, document) = (leased.route.clone(), leased.document.clone());
@@ -243,7 +381,8 @@ impl Delivering {
                         "made with notes; see the message"
                     );
                 }
-                return Ok(Ok(mapped));
+                let Mapped { bytes, content_type, document_type, mapping_hash, notes } = mapped;
+                return Ok(Ok(Output { bytes: bytes.into(), content_type, document_type, mapping_hash, notes }));
             }
             Ok(Err(stop)) => stop,
             Err(_) => {
@@ -255,82 +394,23 @@ impl Delivering {
         stop.into_hold().map(Err)
     }
 
-    /// What the answer means: the transport's word first, then, on its "delivered", the profile's.
-    fn understand(
-        &self,
-        catalog: &Catalog,
-        system: &System,
-        leased: &Leased,
-        output: &Output,
-        answer: &Answer,
-        may_have_arrived: bool,
-    ) -> Verdict {
-        let (after, why, outcome) = match of_answer(answer) {
-            Outcome::Delivered => (None, String::new(), AttemptOutcome::Delivered),
-            Outcome::Retry { after, why } => (after, why, AttemptOutcome::Retry),
-            Outcome::Reject { why } => (None, why, AttemptOutcome::Rejected),
-            Outcome::Unknown { why } => (None, why, AttemptOutcome::Unknown),
-        };
-        let mut verdict = Verdict { outcome, why, after, xref: None, code: code::REJECTED };
-        let (AttemptOutcome::Delivered, Answer::Response { body, content_type, .. }) = (outcome, answer) else {
-            return verdict;
-        };
-        let Some(profile) = catalog.profile(&system.profile).filter(|profile| profile.reads_replies()) else {
-            return verdict;
-        };
-        let facts = Facts::of(&leased.message);
-        let host = RunHost::new(catalog, &facts, system, &());
-        let reply = self.read_reply(system, content_type.as_deref(), body);
-        let meaning = profile.read_reply(&output.document_type, reply.as_ref(), &host, &self.hub.limits);
-        let Meaning { outcome, reason, xref } = meaning.unwrap_or_else(|failure| Meaning {
-            outcome: ReplyOutcome::Unknown,
-            reason: Some(format!("the reply could not be judged: {failure}")),
-            xref: None,
-        });
-        verdict.why = reason.unwrap_or_default();
-        verdict.outcome = match outcome {
-            ReplyOutcome::Delivered => AttemptOutcome::Delivered,
-            ReplyOutcome::Rejected => AttemptOutcome::Rejected,
-            ReplyOutcome::Retry => AttemptOutcome::Retry,
-            ReplyOutcome::Unknown => AttemptOutcome::Unknown,
-            ReplyOutcome::Duplicate if may_have_arrived => {
-                verdict.why = format!("arrived with an earlier attempt: {}", verdict.why);
-                AttemptOutcome::Delivered
-            }
-            ReplyOutcome::Duplicate => {
-                verdict.code = code::NUMBER_TAKEN;
-                AttemptOutcome::Rejected
-            }
-        };
-        if verdict.outcome == AttemptOutcome::Delivered
-            && let (Some((entity, target_id)), Some(source_id)) = (xref, leased.message.business_key.as_deref())
-        {
-            verdict.xref = Some(NewXref { key: host.xref_key(&entity, source_id, None), target_id });
-        }
-        verdict
-    }
-
-    /// The reply as a document. Partners often name no character set: when the bytes are not what they seem, the one we
-    /// speak to the system in is tried.
-    fn read_reply(
-        &self,
-        system: &System,
-        content_type: Option<&str>,
-        body: &[u8],
-    ) -> Option<crate::document::Document> {
-        let syntax = Syntax::sniff(None, body).or_else(|| Syntax::sniff(content_type, body))?;
-        let named = content_type.and_then(charset_of_media_type).and_then(Result::ok);
-        [named, None, Some(system.encoding.charset)].into_iter().find_map(|charset| {
-            let options = ReadOptions { limits: self.hub.limits.clone(), charset, ..ReadOptions::default() };
-            read(body, syntax, &options).ok().map(|reading| reading.document)
-        })
+    /// Notes that the address is gone: nothing is handed out for it until a person acts.
+    async fn disable(&self, why: &str) -> Result<(), StoreError> {
+        let text = format!("{}: {why}", self.destination);
+        let hint = "set the new address and reload; until then its deliveries wait, and none is lost";
+        let problem = Problem::new(code::ADDRESS_GONE, text).hint(hint);
+        let (destination, code) = (&self.destination, problem.code.id);
+        tracing::error!(destination, code, "deliveries stop: {}", problem.text);
+        let reason = Reason::of("gone", &problem);
+        self.hub.store.pause(&self.pause(PauseKind::Gone, self.hub.clock.now(), None, reason)).await
     }
 
     async fn record(
         &self,
         leased: &Leased,
         system: &System,
-        started_at: crate::base::Timestamp,
+        policy: &Policy,
+        started_at: Timestamp,
         answer: Answer,
         verdict: Verdict,
     ) -> Result<(), StoreError> {
@@ -340,26 +420,31 @@ impl Delivering {
             Answer::Response { status, content_type, body, .. } => (status, body, content_type.unwrap_or_default()),
             _ => (None, bytes::Bytes::new(), String::new()),
         };
-        let park = |cause: &str, code, text: String, hint: &str| Next::Park {
+        let park = |cause: &str, code, text: String, hint: &str, frees_lane| Next::Park {
             reason: Reason::of(cause, &Problem::new(code, text).hint(hint)),
-            frees_lane: false,
+            frees_lane,
         };
         let next = match verdict.outcome {
             AttemptOutcome::Delivered => Next::Delivered { xrefs: verdict.xref.into_iter().collect() },
             AttemptOutcome::Rejected => {
                 let hint = "correct it at the partner, then release it; or send a corrected document and skip this one";
-                park("rejected", verdict.code, format!("{}: {}", system.id, verdict.why), hint)
+                park("rejected", verdict.code, format!("{}: {}", system.id, verdict.why), hint, false)
+            }
+            AttemptOutcome::Retry if verdict.gone => {
+                self.disable(&verdict.why).await?;
+                Next::Retry { due_at: hub.clock.steady() }
             }
             AttemptOutcome::Retry | AttemptOutcome::Unknown => {
-                match self.schedule.after(leased.tries + 1, verdict.after, &*hub.random) {
-                    Some(wait) => Next::Retry { due_at: now.plus(wait) },
+                match policy.schedule.after(leased.tries + 1, verdict.after, &*hub.random) {
+                    Some(wait) => Next::Retry { due_at: hub.clock.steady().plus(wait) },
                     None if verdict.outcome == AttemptOutcome::Unknown || leased.unknown_before => {
                         let hint = "look at the partner whether it has the document, then release or skip it";
-                        park("unknown", code::UNKNOWN_OUTCOME, verdict.why.clone(), hint)
+                        let frees_lane = policy.exhausted_frees_lane;
+                        park("unknown", code::UNKNOWN_OUTCOME, verdict.why.clone(), hint, frees_lane)
                     }
                     None => {
                         let hint = "release it when the partner can be reached again";
-                        park("exhausted", code::EXHAUSTED, verdict.why.clone(), hint)
+                        park("exhausted", code::EXHAUSTED, verdict.why.clone(), hint, policy.exhausted_frees_lane)
                     }
                 }
             }
@@ -398,11 +483,19 @@ impl Delivering {
     }
 }
 
-/// What an answer comes to.
-struct Verdict {
-    outcome: AttemptOutcome,
-    why: String,
-    after: Option<Duration>,
-    xref: Option<NewXref>,
-    code: crate::base::Code,
+/// What goes out.
+fn outgoing(leased: &Leased, output: &Output) -> Outgoing {
+    Outgoing {
+        delivery_id: leased.id.clone(),
+        message_id: leased.message.id.clone(),
+        attempt: leased.attempts + 1,
+        bytes: output.bytes.clone(),
+        content_type: output.content_type.clone(),
+        business_key: leased.message.business_key.clone(),
+        traceparent: leased.message.attributes.get("traceparent").cloned(),
+        document_type: output.document_type.clone(),
+    }
 }
+
+#[cfg(test)]
+mod tests;

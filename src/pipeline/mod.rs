@@ -4,37 +4,45 @@
 //! a database or a broker. Two rules hold it together: a sender is told "accepted" only after the store returned, and a
 //! partner gets a payload only after the store keeps exactly those bytes. A new step gets a file named by its verb.
 
+mod breaker;
 mod cause;
 mod code;
 mod decode;
 mod deliver;
 mod desk;
+mod gate;
 mod host;
 mod instruction;
 mod intake;
 mod map;
 mod marks;
+mod policy;
 mod pressure;
+mod read_back;
 mod retry;
 mod schedule;
 mod transform;
 mod trial;
+mod understand;
 mod validate;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::watch;
 
+pub use breaker::{Breaker, BreakerRules, Contact, Turn};
 pub use cause::{CAUSES, Cause, EndedBy, ended_by_content};
 pub use code::{BAD_INSTRUCTION, CODES, NOT_IDENTIFIED};
 pub use decode::{Content, Decoded, Part, Received, decode, open, resolve_type};
 pub use deliver::Delivering;
 pub use desk::{Choice, Desk, DeskError, HELD, automatic, released_states, replayed_states};
+pub use gate::CALENDAR;
 pub use host::{Facts, RuleHost, RunHost, StoredXrefs, Xml, Xrefs};
 pub use instruction::{Failure, Forecast, Group, Instruction, Only, Query, ReplayMapping, Report, Verb};
 pub use intake::JournalIntake;
 pub use map::{Dispatch, Mapped, Stop};
 pub use marks::StoredMarks;
+pub use policy::Policy;
 pub use pressure::{Backlog, Closed, Pressure};
 pub use retry::RetrySchedule;
 pub use schedule::Scheduling;

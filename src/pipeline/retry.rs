@@ -14,6 +14,13 @@ pub struct RetrySchedule {
 }
 
 impl RetrySchedule {
+    /// The longest wait there can be.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        let longest = self.waits.iter().max().copied().unwrap_or_default();
+        longest.saturating_mul(100 + u32::from(self.jitter_percent.min(100))) / 100
+    }
+
     /// The wait after `tries` attempts failed; a partner's own wish is never undercut. `None` when no attempt is left.
     #[must_use]
     pub fn after(&self, tries: u32, wished: Option<Duration>, random: &dyn Random) -> Option<Duration> {
@@ -53,6 +60,7 @@ mod tests {
         assert_eq!(seconds(1, 2000), Some(12.0));
         assert_eq!(seconds(2, 1000), Some(100.0));
         assert_eq!(seconds(3, 1000), None);
+        assert_eq!(schedule().longest(), Duration::from_secs(120));
     }
 
     #[test]

@@ -73,7 +73,8 @@ impl Transforming {
         let planned = tokio::task::spawn_blocking(move || {
             let mut catalog = hub.catalog();
             loop {
-                let planning = Planning { catalog: &catalog, limits: &hub.limits, ids: &hub.ids, now: hub.clock.now() };
+                let planning =
+                    Planning { catalog: &catalog, limits: &hub.limits, ids: &hub.ids, now: hub.clock.steady() };
                 let plans: Vec<Plan> = batch.iter().map(|work| planning.plan(work)).collect();
                 // what content that is not in force any more has parked, nobody would try again
                 let current = hub.catalog();

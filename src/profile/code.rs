@@ -18,6 +18,8 @@ pub const RULE_BROKEN: Code = Code::new("XD-P006", "the document breaks a value 
 pub const RULE_FAILED: Code = Code::new("XD-P007", "a value rule could not be judged", "取值规则无法判定");
 /// Two value rules have one name.
 pub const RULE_TWICE: Code = Code::new("XD-P008", "a value rule is there twice", "取值规则重名");
+/// A table of HTTP statuses is not understood.
+pub const STATUS: Code = Code::new("XD-P009", "the table of statuses cannot be used", "状态码表不可用");
 
 /// Every code of this module.
 pub const CODES: &[Code] = &[
@@ -29,4 +31,5 @@ pub const CODES: &[Code] = &[
     RULE_BROKEN,
     RULE_FAILED,
     RULE_TWICE,
+    STATUS,
 ];

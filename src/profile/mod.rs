@@ -7,20 +7,24 @@
 
 mod code;
 mod read;
+mod read_back;
 mod reply;
 mod rule;
 mod setting;
 mod simulator;
+mod status;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 pub use code::{CODES, RULE_BROKEN, RULE_FAILED};
+pub use read_back::{Finding, Inquiry};
 pub use reply::{Meaning, Outcome};
 pub use rule::Rules;
 pub use setting::Setting;
-pub use simulator::{Health, ReplyValues, Requirement, SimulatedReply, SimulatedRequest, Simulator};
+pub use simulator::{Health, ReplyValues, Requirement, SimulatedQuery, SimulatedReply, SimulatedRequest, Simulator};
+pub use status::{StatusMeaning, StatusTable};
 
 use crate::{
     base::{Limits, Problem, Problems},
@@ -118,6 +122,8 @@ pub struct Profile {
     envelope: Option<Template>,
     unwrap: Vec<read::Unwrap>,
     reply: Option<reply::Reply>,
+    statuses: StatusTable,
+    read_backs: Vec<read_back::ReadBack>,
 }
 
 impl Profile {
@@ -224,6 +230,20 @@ impl Profile {
         read::facts(self, document_type, document, limits)
     }
 
+    /// The day a document is posted on, which says into which fiscal period it falls: the answer to its type's
+    /// `posting-date`, else to its `date`.
+    ///
+    /// # Errors
+    /// When the type is unknown or a formula fails.
+    pub fn posting_date(
+        &self,
+        document_type: &str,
+        document: &Document,
+        limits: &Limits,
+    ) -> Result<Option<String>, Failure> {
+        read::posting_date(self, document_type, document, limits)
+    }
+
     /// Whether any of its documents carries a key of its own for recognising repetitions.
     #[must_use]
     pub fn has_document_keys(&self) -> bool {
@@ -234,6 +254,48 @@ impl Profile {
     #[must_use]
     pub fn reads_replies(&self) -> bool {
         self.reply.is_some()
+    }
+
+    /// What HTTP statuses mean in this family, where that differs from the usual.
+    #[must_use]
+    pub fn statuses(&self) -> &StatusTable {
+        &self.statuses
+    }
+
+    /// Whether it knows how to ask a system for documents of a type.
+    #[must_use]
+    pub fn asks_back(&self, document_type: &str) -> bool {
+        read_back::of(self, document_type).is_some()
+    }
+
+    /// The question whether the system has a document that was sent to it, envelope included; `None` when there is none
+    /// to ask about this one.
+    ///
+    /// # Errors
+    /// When a formula fails.
+    pub fn ask_back(
+        &self,
+        document_type: &str,
+        sent: &Document,
+        host: &dyn Host,
+        limits: &Limits,
+    ) -> Result<Option<Inquiry>, Failure> {
+        read_back::ask(self, document_type, sent, host, limits)
+    }
+
+    /// What the answer to [`Self::ask_back`] means: its HTTP status, and the reply where it could be parsed.
+    ///
+    /// # Errors
+    /// When a formula fails; nothing is known then.
+    pub fn read_finding(
+        &self,
+        document_type: &str,
+        key: &str,
+        answer: (u16, Option<&Document>),
+        host: &dyn Host,
+        limits: &Limits,
+    ) -> Result<Finding, Failure> {
+        read_back::understand(self, document_type, key, answer, host, limits)
     }
 
     /// What a reply to a document of a type means; `None` is a reply that could not be parsed, or none at all.

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use super::{DocumentType, Facts, Inside, Profile, Setting, Title, code, reply};
+use super::{DocumentType, Facts, Inside, Profile, Setting, StatusTable, Title, code, read_back::ReadBack, reply};
 use crate::{
     base::{Limits, Problem, Problems},
     content::{Fields, Key, Yaml, parse},
@@ -18,8 +18,8 @@ pub(super) struct Kind {
     /// Tells it from other versions with the same root element.
     when: Option<Questions>,
     facts: Questions,
-    /// The numbers of the answers for business key, site, deduplication key and date.
-    answers: [Option<usize>; 4],
+    /// The numbers of the answers for business key, site, deduplication key, date and posting date.
+    answers: [Option<usize>; 5],
 }
 
 impl Kind {
@@ -74,13 +74,17 @@ pub(super) fn profile(
     let unwrap = fields.list("unwrap").into_iter().filter_map(|node| unwrap_rule(node, &fields, &scope, &documents));
     let unwrap = unwrap.collect();
     let reply = fields.block("reply").map(|reply| reply::Reply::compile(reply, &scope, &documents));
+    let statuses = StatusTable::read(&fields, "outcomes");
+    let read_backs = fields.entries("read-back").iter();
+    let read_backs = read_backs.filter_map(|(key, node)| ReadBack::compile(key, node, &fields, &scope, &documents));
+    let read_backs = read_backs.collect();
     fields.finish();
     let mut problems = problems.into_inner();
     problems.sort();
     if problems.has_errors() {
         return Err(problems);
     }
-    Ok(Profile { name, title, settings, documents, envelope, unwrap, reply })
+    Ok(Profile { name, title, settings, documents, envelope, unwrap, reply, statuses, read_backs })
 }
 
 fn title(fields: Fields<'_>) -> Title {
@@ -130,7 +134,7 @@ fn kind(
         ..*scope
     };
     let mut asked = Vec::new();
-    let answers = ["business-key", "site", "dedup-key", "date"].map(|name| {
+    let answers = ["business-key", "site", "dedup-key", "date", "posting-date"].map(|name| {
         fields.get(name).map(|question| {
             asked.push(question);
             asked.len() - 1
@@ -232,20 +236,37 @@ fn check_count(said: Option<&str>, found: usize, document: &Document) -> Result<
     Err(Problem::new(code::COUNT_DIFFERS, text).at(place).hint(hint))
 }
 
+/// A document type of the profile.
+fn kind_of<'p>(profile: &'p Profile, document_type: &str) -> Result<&'p Kind, Problem> {
+    profile.documents.iter().find(|kind| kind.of.name == document_type).ok_or_else(|| {
+        let text = format!("the profile `{}` has no document type `{document_type}`", profile.name);
+        let known = profile.document_types().map(|of| of.name.as_str());
+        Problem::new(code::UNKNOWN_TYPE, text).did_you_mean(document_type, known)
+    })
+}
+
+pub(super) fn posting_date(
+    profile: &Profile,
+    document_type: &str,
+    document: &Document,
+    limits: &Limits,
+) -> Result<Option<String>, Failure> {
+    let kind = kind_of(profile, document_type)?;
+    let [.., date, posting_date] = kind.answers;
+    let Some(number) = posting_date.or(date) else { return Ok(None) };
+    kind.facts.ask(document, &[], &(), limits, |answers| answers.text(number))
+}
+
 pub(super) fn facts(
     profile: &Profile,
     document_type: &str,
     document: &Document,
     limits: &Limits,
 ) -> Result<Facts, Failure> {
-    let Some(kind) = profile.documents.iter().find(|kind| kind.of.name == document_type) else {
-        let text = format!("the profile `{}` has no document type `{document_type}`", profile.name);
-        let known = profile.document_types().map(|of| of.name.as_str());
-        return Err(Problem::new(code::UNKNOWN_TYPE, text).did_you_mean(document_type, known).into());
-    };
+    let kind = kind_of(profile, document_type)?;
     kind.facts.ask(document, &[], &(), limits, |answers| {
         let answer = |number: Option<usize>| number.map_or(Ok(None), |number| answers.text(number));
-        let [business_key, site, dedup_key, date] = kind.answers;
+        let [business_key, site, dedup_key, date, _] = kind.answers;
         Ok(Facts {
             business_key: answer(business_key)?,
             site: answer(site)?,

@@ -52,6 +52,21 @@ pub struct SimulatedRequest {
     pub when_new: String,
 }
 
+/// A question whether a document is there, as the simulator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimulatedQuery {
+    /// The document type.
+    pub document_type: String,
+    /// The kind of thing asked for.
+    pub entity: String,
+    /// The document's number.
+    pub key: String,
+    /// The reply when it is there; its formulas see the document that was written.
+    pub when_found: String,
+    /// The reply when it is not; its formulas see the question.
+    pub when_missing: String,
+}
+
 /// A simulated reply.
 #[derive(Clone, Debug)]
 pub enum SimulatedReply {
@@ -100,6 +115,16 @@ struct Recognised {
 }
 
 #[derive(Debug)]
+struct Query {
+    document_type: String,
+    entity: String,
+    /// `when` and `key`.
+    questions: Questions,
+    found: String,
+    missing: String,
+}
+
+#[derive(Debug)]
 struct Choice {
     when: Questions,
     known: String,
@@ -126,6 +151,7 @@ pub struct Simulator {
     profile: String,
     health: Option<Health>,
     documents: Vec<Recognised>,
+    queries: Vec<Query>,
     choices: Vec<Choice>,
     replies: Vec<Reply>,
 }
@@ -165,6 +191,8 @@ impl Simulator {
             .iter()
             .filter_map(|entry| recognised(entry, &fields, &scope, &replies))
             .collect();
+        let queries =
+            fields.entries("queries").iter().filter_map(|entry| query(entry, &fields, &scope, &replies)).collect();
         let choices =
             fields.list("rules").into_iter().filter_map(|node| choice(node, &fields, &scope, &replies)).collect();
         fields.finish();
@@ -173,7 +201,7 @@ impl Simulator {
         if problems.has_errors() {
             return Err(problems);
         }
-        Ok(Self { profile, health, documents, choices, replies })
+        Ok(Self { profile, health, documents, queries, choices, replies })
     }
 
     /// The profile it stands in for.
@@ -191,6 +219,32 @@ impl Simulator {
     /// The names of all replies.
     pub fn replies(&self) -> impl Iterator<Item = &str> {
         self.replies.iter().map(|reply| reply.name.as_str())
+    }
+
+    /// The question a request asks, when it is one.
+    ///
+    /// # Errors
+    /// When a formula fails.
+    pub fn query(
+        &self,
+        request: &Document,
+        host: &dyn Host,
+        limits: &Limits,
+    ) -> Result<Option<SimulatedQuery>, Failure> {
+        for query in &self.queries {
+            let key = query.questions.ask(request, &[], host, limits, |answers| {
+                if answers.holds(0)? { answers.text(1) } else { Ok(None) }
+            })?;
+            let Some(key) = key else { continue };
+            return Ok(Some(SimulatedQuery {
+                document_type: query.document_type.clone(),
+                entity: query.entity.clone(),
+                key,
+                when_found: query.found.clone(),
+                when_missing: query.missing.clone(),
+            }));
+        }
+        Ok(None)
     }
 
     /// What a request asks for; `None` when no document is recognised in it or no rule holds.
@@ -316,6 +370,16 @@ fn recognised(
     let asked = [when?, number?].into_iter().chain(required_id);
     let questions = Questions::compile(None, asked, outer.file(), scope, outer.problems());
     Some(Recognised { document_type: key.text.clone(), entity: entity?.to_owned(), questions, requires })
+}
+
+fn query((key, node): &(Key, Yaml), outer: &Fields<'_>, scope: &TemplateScope<'_>, replies: &[Reply]) -> Option<Query> {
+    let fields = Fields::new(node, outer.file(), outer.problems());
+    let (when, entity, number) = (fields.required("when"), fields.required_text("entity"), fields.required("key"));
+    let (found, missing) = (reply_name("found", &fields, replies), reply_name("missing", &fields, replies));
+    fields.finish();
+    let questions = Questions::compile(None, [when?, number?], outer.file(), scope, outer.problems());
+    let (entity, document_type) = (entity?.to_owned(), key.text.clone());
+    Some(Query { document_type, entity, questions, found: found?, missing: missing? })
 }
 
 fn choice(node: &Yaml, outer: &Fields<'_>, scope: &TemplateScope<'_>, replies: &[Reply]) -> Option<Choice> {

@@ -1,7 +1,7 @@
 //! The simulated partner: its memory, its answers, its record.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fs::File,
     io::Write as _,
     sync::{Arc, Mutex, MutexGuard},
@@ -21,6 +21,7 @@ use serde::Serialize;
 use super::{Fault, Faults};
 use crate::{
     base::{Limits, Sha256},
+    document::Document,
     format::{ReadOptions, Syntax, WriteOptions, charset_of_media_type, read, write},
     profile::{ReplyValues, SimulatedReply, Simulator},
 };
@@ -45,6 +46,8 @@ pub struct Received {
     pub reply: String,
     /// Whether the document was written.
     pub written: bool,
+    /// Whether it was a question for a document, not a document.
+    pub query: bool,
     /// The body, as text.
     pub body: String,
 }
@@ -60,7 +63,8 @@ struct Inner {
 
 #[derive(Default)]
 struct Memory {
-    known: HashMap<String, HashSet<String>>,
+    /// What was written, by kind and number.
+    known: HashMap<String, HashMap<String, Document>>,
     received: Vec<Received>,
     faults: Faults,
     record: Option<File>,
@@ -115,6 +119,7 @@ impl Partner {
             sha256: Sha256::of(body).to_string(),
             reply: String::new(),
             written: false,
+            query: false,
             body: String::new(),
         };
         let limits = Limits::default();
@@ -129,8 +134,24 @@ impl Partner {
                 .ok()
                 .and_then(|bytes| String::from_utf8(bytes).ok())
                 .unwrap_or_default();
-            if let Ok(Some(request)) = simulator.read(&reading.document, &(), &limits) {
-                let known = |entity: &str, id: &str| memory.known.get(entity).is_some_and(|ids| ids.contains(id));
+            let reply = |name: &str, to: &Document, values: &ReplyValues<'_>| {
+                let reply = simulator.reply(name, to, values, &(), &limits).map_err(|failure| failure.to_string());
+                let rendered = reply.and_then(|reply| render(reply, syntax));
+                rendered.unwrap_or_else(|text| (StatusCode::INTERNAL_SERVER_ERROR, text).into_response())
+            };
+            if let Ok(Some(query)) = simulator.query(&reading.document, &(), &limits) {
+                let found = memory.known.get(&query.entity).and_then(|documents| documents.get(&query.key));
+                let plain = if found.is_some() { query.when_found } else { query.when_missing };
+                let name = match &fault {
+                    Some(Fault::Reply(name)) => name.clone(),
+                    _ => plain,
+                };
+                let values = ReplyValues { key: &query.key, ..ReplyValues::default() };
+                response = reply(&name, found.unwrap_or(&reading.document), &values);
+                (entry.document_type, entry.key, entry.reply, entry.query) =
+                    (query.document_type, query.key, name, true);
+            } else if let Ok(Some(request)) = simulator.read(&reading.document, &(), &limits) {
+                let known = |entity: &str, id: &str| memory.known.get(entity).is_some_and(|ids| ids.contains_key(id));
                 let missing = request.requires.filter(|required| !known(&required.entity, &required.id));
                 let plain = match missing {
                     Some(required) => required.otherwise,
@@ -145,15 +166,12 @@ impl Partner {
                 let refused = matches!(fault, Some(Fault::Reply(_) | Fault::Status(_)));
                 entry.written = name == "ok" && !refused;
                 if entry.written {
-                    memory.known.entry(request.entity.clone()).or_default().insert(request.key.clone());
+                    let known = memory.known.entry(request.entity.clone()).or_default();
+                    known.insert(request.key.clone(), reading.document.clone());
                 }
                 let ledger = number.to_string();
                 let values = ReplyValues { key: &request.key, message: "", ledger: &ledger };
-                response = simulator
-                    .reply(&name, &reading.document, &values, &(), &limits)
-                    .map_err(|failure| failure.to_string())
-                    .and_then(|reply| render(reply, syntax))
-                    .unwrap_or_else(|text| (StatusCode::INTERNAL_SERVER_ERROR, text).into_response());
+                response = reply(&name, &reading.document, &values);
                 entry.document_type = request.document_type;
                 entry.key = request.key;
                 entry.reply = name;

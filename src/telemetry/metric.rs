@@ -37,6 +37,8 @@ pub const STORAGE_BALLAST: &str = "crossdock_storage_ballast_bytes";
 pub const STORAGE_LEVEL: &str = "crossdock_storage_level";
 /// Whether intake takes messages.
 pub const INTAKE_OPEN: &str = "crossdock_intake_open";
+/// Whether a destination gets nothing at the moment; labels `destination`, `kind` (`gone`, `breaker`).
+pub const PAUSED: &str = "crossdock_destination_paused";
 /// Whether a source reaches its peer; label `source`.
 pub const SOURCE_UP: &str = "crossdock_source_up";
 /// Times a queue's consumer was interrupted; labels `queue`, `cause` (`cancelled`, `lost`, `closed`).
@@ -88,6 +90,7 @@ pub fn install() -> Result<Metrics, BuildError> {
     describe_gauge!(STORAGE_BALLAST, Unit::Bytes, "Size of the ballast file that is there");
     describe_gauge!(STORAGE_LEVEL, Unit::Count, "0 enough, 1 below the soft mark, 2 below the hard mark");
     describe_gauge!(INTAKE_OPEN, Unit::Count, "1 when intake takes messages");
+    describe_gauge!(PAUSED, Unit::Count, "1 when a destination is paused: its address is gone, or it keeps failing");
     describe_gauge!(SOURCE_UP, Unit::Count, "1 when a source reaches its peer");
     describe_counter!(CONSUMER_INTERRUPTED, Unit::Count, "Times the consumer of a queue was interrupted");
     describe_gauge!(SINK_BLOCKED, Unit::Count, "1 while a broker blocks our publishing (alarm)");

@@ -6,14 +6,15 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
 use reqwest::{
-    Client, Response, StatusCode,
+    Client, Method, Response, StatusCode, Url,
     header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
 };
 
 use super::{
-    Answer, Egress, HttpAuth, HttpOutConfig, Outgoing, Sink, code,
+    Answer, Egress, HttpAuth, HttpOutConfig, Inquiry, Outgoing, Sink, code,
     http_target::Targets,
     http_token::Tokens,
+    outcome::LONGEST_WAIT,
     signature::{Signature, SignedRequest},
     tls,
 };
@@ -66,59 +67,74 @@ impl HttpSink {
             url.query_pairs_mut().append_pair(name, key.expose());
         }
         let mut headers = self.headers.clone();
-        let mut put = |name: &str, text: &str| match (name.parse::<HeaderName>(), HeaderValue::from_str(text)) {
-            (Ok(name), Ok(value)) => {
-                headers.insert(name, value);
-                Ok(())
-            }
-            _ => Err(Answer::Refused { why: format!("`{name}` cannot be sent as an HTTP header") }),
-        };
-        put("idempotency-key", &outgoing.delivery_id)?;
-        put("webhook-id", &outgoing.delivery_id)?;
-        put("crossdock-message-id", &outgoing.message_id)?;
-        put("content-type", &outgoing.content_type)?;
+        put(&mut headers, "idempotency-key", &outgoing.delivery_id)?;
+        put(&mut headers, "webhook-id", &outgoing.delivery_id)?;
+        put(&mut headers, "crossdock-message-id", &outgoing.message_id)?;
+        put(&mut headers, "content-type", &outgoing.content_type)?;
         if let Some(parent) = &outgoing.traceparent {
-            put("traceparent", parent)?;
+            put(&mut headers, "traceparent", parent)?;
         }
-        if let Some(signature) = &self.signature {
-            let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-            let (id, body) = (outgoing.delivery_id.as_str(), &outgoing.bytes[..]);
-            let signed = SignedRequest { id, method: method.as_str(), path: &path, body };
-            for (name, value) in signature.sign(&signed, self.clock.now()) {
-                put(&name, &value)?;
-            }
-        }
-        if let Some(token) = token {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
-                .map_err(|_| Answer::NotSent { why: "the access token cannot be sent as an HTTP header".to_owned() })?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-        }
+        self.sign(&mut headers, &outgoing.delivery_id, &method, &url, &outgoing.bytes)?;
+        bear(&mut headers, token)?;
         Ok(self.client.request(method, url).headers(headers).body(outgoing.bytes.clone()))
     }
 
+    fn question(&self, inquiry: &Inquiry, token: Option<&Secret>) -> Result<reqwest::RequestBuilder, Answer> {
+        let (method, mut url) = self.targets.of_inquiry(inquiry).map_err(|why| Answer::Refused { why })?;
+        if let Some((name, key)) = &self.query_key {
+            url.query_pairs_mut().append_pair(name, key.expose());
+        }
+        let mut headers = self.headers.clone();
+        if let Some(content_type) = &inquiry.content_type {
+            put(&mut headers, "content-type", content_type)?;
+        }
+        self.sign(&mut headers, "question", &method, &url, &inquiry.bytes)?;
+        bear(&mut headers, token)?;
+        Ok(self.client.request(method, url).headers(headers).body(inquiry.bytes.clone()))
+    }
+
+    fn sign(&self, headers: &mut HeaderMap, id: &str, method: &Method, url: &Url, body: &[u8]) -> Result<(), Answer> {
+        let Some(signature) = &self.signature else { return Ok(()) };
+        let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let signed = SignedRequest { id, method: method.as_str(), path: &path, body };
+        signature.sign(&signed, self.clock.now()).into_iter().try_for_each(|(name, value)| put(headers, &name, &value))
+    }
+
     /// Sends once; a token that the partner does not take any more is renewed once, as nothing was taken under it.
-    async fn exchange(&self, outgoing: &Outgoing) -> Result<Response, Answer> {
+    async fn exchange(
+        &self,
+        request: &(dyn Fn(Option<&Secret>) -> Result<reqwest::RequestBuilder, Answer> + Sync),
+    ) -> Answer {
         let mut is_renewed = false;
         loop {
             let token = match &self.tokens {
-                Some(tokens) => Some(tokens.get().await.map_err(|why| Answer::NotSent { why })?),
+                Some(tokens) => match tokens.get().await {
+                    Ok(token) => Some(token),
+                    Err(why) => return Answer::NotSent { why },
+                },
                 None => None,
             };
-            let response = self.request(outgoing, token.as_ref())?.send().await.map_err(|error| {
-                let (is_builder, is_connect, why) = (error.is_builder(), error.is_connect(), causes(error));
-                match (is_builder, is_connect) {
-                    (true, _) => Answer::Refused { why },
-                    (_, true) => Answer::NotSent { why },
-                    _ => Answer::Unknown { why },
+            let request = match request(token.as_ref()) {
+                Ok(request) => request,
+                Err(answer) => return answer,
+            };
+            let response = match request.send().await {
+                Ok(response) => response,
+                Err(error) => {
+                    let (is_builder, is_connect, why) = (error.is_builder(), error.is_connect(), causes(error));
+                    return match (is_builder, is_connect) {
+                        (true, _) => Answer::Refused { why },
+                        (_, true) => Answer::NotSent { why },
+                        _ => Answer::Unknown { why },
+                    };
                 }
-            })?;
+            };
             match (&self.tokens, &token) {
                 (Some(tokens), Some(token)) if response.status() == StatusCode::UNAUTHORIZED && !is_renewed => {
                     tokens.forget(token).await;
                     is_renewed = true;
                 }
-                _ => return Ok(response),
+                _ => return self.read(response).await,
             }
         }
     }
@@ -150,13 +166,32 @@ impl HttpSink {
     }
 }
 
+fn put(headers: &mut HeaderMap, name: &str, text: &str) -> Result<(), Answer> {
+    let (Ok(key), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(text)) else {
+        return Err(Answer::Refused { why: format!("`{name}` cannot be sent as an HTTP header") });
+    };
+    headers.insert(key, value);
+    Ok(())
+}
+
+/// Puts an access token in.
+fn bear(headers: &mut HeaderMap, token: Option<&Secret>) -> Result<(), Answer> {
+    let Some(token) = token else { return Ok(()) };
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+        .map_err(|_| Answer::NotSent { why: "the access token cannot be sent as an HTTP header".to_owned() })?;
+    value.set_sensitive(true);
+    headers.insert(AUTHORIZATION, value);
+    Ok(())
+}
+
 #[async_trait]
 impl Sink for HttpSink {
     async fn send(&self, outgoing: &Outgoing) -> Answer {
-        match self.exchange(outgoing).await {
-            Ok(response) => self.read(response).await,
-            Err(answer) => answer,
-        }
+        self.exchange(&|token| self.request(outgoing, token)).await
+    }
+
+    async fn ask(&self, inquiry: &Inquiry) -> Answer {
+        self.exchange(&|token| self.question(inquiry, token)).await
     }
 
     fn describe(&self) -> String {
@@ -207,8 +242,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 /// `Retry-After` (RFC 9110 §10.2.3): seconds or a date.
 fn delay(wish: &str, now: Timestamp) -> Option<Duration> {
     let wish = wish.trim();
-    if let Ok(seconds) = wish.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+    if !wish.is_empty() && wish.bytes().all(|byte| byte.is_ascii_digit()) {
+        // more digits than fit are longer than anybody waits
+        return Some(wish.parse().map_or(LONGEST_WAIT, Duration::from_secs));
     }
     let micros = Timestamp::of_http_date(wish)?.micros().saturating_sub(now.micros());
     Some(Duration::from_micros(u64::try_from(micros).unwrap_or_default()))

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use reqwest::Method;
 use url::Url;
 
-use super::{HttpRequestConfig, Outgoing, code};
+use super::{HttpRequestConfig, Inquiry, Outgoing, code};
 use crate::base::Problem;
 
 /// What may stand in braces.
@@ -90,6 +90,27 @@ impl Targets {
         let found = self.special.iter().find(|(pattern, _)| fits(pattern)).map(|(_, target)| target);
         let target = found.unwrap_or(&self.usual);
         Ok((target.method.clone(), target.template.fill(outgoing)?))
+    }
+}
+
+impl Targets {
+    /// Method and address of a question, relative to the usual address up to its first placeholder.
+    ///
+    /// # Errors
+    /// The method or the address cannot be used, or the address is at another host.
+    pub(super) fn of_inquiry(&self, inquiry: &Inquiry) -> Result<(Method, Url), String> {
+        let unusable = |what: &str| format!("the question's {what} cannot be used");
+        let method = Method::from_bytes(inquiry.method.as_bytes()).map_err(|_| unusable("method"))?;
+        let text = self.usual.template.text.split('{').next().unwrap_or_default();
+        let base = Url::parse(text).map_err(|_| unusable("address"))?;
+        let url = match &inquiry.url {
+            Some(reference) => base.join(reference).map_err(|_| unusable("address"))?,
+            None => base,
+        };
+        if url.origin() != self.origin().origin() {
+            return Err("the question's address is at another host".to_owned());
+        }
+        Ok((method, url))
     }
 }
 

@@ -216,6 +216,19 @@ pub struct Outgoing {
     pub document_type: String,
 }
 
+/// A question to a destination: whether it has a document, for instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inquiry {
+    /// The HTTP method.
+    pub method: String,
+    /// Where to, relative to the destination's address; `None` for the address itself. Never another host.
+    pub url: Option<String>,
+    /// The media type of what is sent along; `None` when nothing is.
+    pub content_type: Option<String>,
+    /// What is sent along.
+    pub bytes: Bytes,
+}
+
 /// What a sink knows about the fate of one [`Outgoing`]. [`outcome::of_answer`] says what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -267,6 +280,11 @@ pub trait Sink: Send + Sync {
     /// It is missing or not what the settings say.
     async fn check(&self) -> Result<(), Problem> {
         Ok(())
+    }
+
+    /// Asks the destination something, once. [`Answer::Refused`] when it cannot be asked this way.
+    async fn ask(&self, _inquiry: &Inquiry) -> Answer {
+        Answer::Refused { why: "this way out carries no questions".to_owned() }
     }
 
     /// The destination for people: address without user, password or query.

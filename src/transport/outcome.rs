@@ -24,6 +24,11 @@ pub enum Outcome {
         /// What happened.
         why: String,
     },
+    /// Not delivered: the address is gone for good. A person must say where to, for all that goes there.
+    Gone {
+        /// What happened.
+        why: String,
+    },
     /// It may have arrived; sent again with the same delivery id.
     Unknown {
         /// What happened.
@@ -31,8 +36,14 @@ pub enum Outcome {
     },
 }
 
-/// The delivery contract's table: 2xx delivered; 408, 425, 429 and 5xx again; redirects are never followed and every
-/// other status is final.
+/// A partner's wish when to come back, as far as it is obeyed.
+#[must_use]
+pub fn wish(retry_after: Option<Duration>) -> Option<Duration> {
+    retry_after.map(|wish| wish.min(LONGEST_WAIT))
+}
+
+/// The delivery contract's table: 2xx delivered; 408, 425, 429 and 5xx again; 410 gone; redirects are never followed and
+/// every other status is final.
 #[must_use]
 pub fn of_answer(answer: &Answer) -> Outcome {
     match answer {
@@ -48,11 +59,9 @@ fn of_status(status: u16, retry_after: Option<Duration>) -> Outcome {
     let why = |text: &str| format!("the partner answered {status}{text}");
     match status {
         200..=299 => Outcome::Delivered,
-        408 | 425 | 429 | 500..=599 => {
-            Outcome::Retry { after: retry_after.map(|wish| wish.min(LONGEST_WAIT)), why: why("") }
-        }
+        408 | 425 | 429 | 500..=599 => Outcome::Retry { after: wish(retry_after), why: why("") },
         300..=399 => Outcome::Reject { why: why(", a redirect; redirects are not followed: set the final address") },
-        410 => Outcome::Reject { why: why(": the address is gone for good") },
+        410 => Outcome::Gone { why: why(": the address is gone for good") },
         _ => Outcome::Reject { why: why("") },
     }
 }
@@ -76,7 +85,8 @@ mod tests {
             (vec![200, 201, 202, 204, 299], "delivered"),
             (vec![408, 425, 429, 500, 502, 503, 504, 599], "retry"),
             (vec![300, 301, 302, 304, 307, 308], "reject"),
-            (vec![400, 401, 403, 404, 405, 409, 410, 413, 415, 422], "reject"),
+            (vec![400, 401, 403, 404, 405, 409, 413, 415, 422], "reject"),
+            (vec![410], "gone"),
             (vec![100, 101, 600, 999, 0], "reject"),
         ] {
             for status in statuses {
@@ -84,6 +94,7 @@ mod tests {
                     Outcome::Delivered => "delivered",
                     Outcome::Retry { .. } => "retry",
                     Outcome::Reject { .. } => "reject",
+                    Outcome::Gone { .. } => "gone",
                     Outcome::Unknown { .. } => "unknown",
                 };
                 assert_eq!(found, expected, "status {status}");

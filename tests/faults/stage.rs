@@ -105,7 +105,8 @@ impl Stage {
         let waits = ["50ms", "100ms", "200ms", "500ms"].into_iter().chain(std::iter::repeat_n("1s", 400));
         let waits: Vec<String> = waits.map(|wait| format!("\"{wait}\"")).collect();
         let mut settings = format!(
-            "hub.content = \".\"\nlog.level = \"warn\"\ndelivery.jitter_percent = 0\ndelivery.retry = [{}]\n",
+            "hub.content = \".\"\nlog.level = \"warn\"\ndelivery.jitter_percent = 0\ndelivery.breaker_probe = \"200ms\"\n\
+             delivery.retry = [{}]\n",
             waits.join(", ")
         );
         match &design.store {

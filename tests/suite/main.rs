@@ -5,6 +5,7 @@ mod bad_messages;
 mod check_command;
 mod cookbook;
 mod crash;
+mod delivery;
 mod demo_command;
 mod disk_full;
 mod documents;

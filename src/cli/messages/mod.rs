@@ -14,7 +14,7 @@ use super::{
     verify::verify,
 };
 use crate::{
-    api::{counts_json, is_current, message_json, summary_json},
+    api::{counts_and_pauses_json, is_current, message_json, summary_json},
     app::{self, SystemClock, open_reader},
     base::{Clock as _, Timestamp, parse_duration},
     catalog::Catalog,
@@ -50,7 +50,8 @@ pub enum Command {
 /// What `messages list` takes.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  crossdock messages list --state parked\n  \
-    crossdock messages list --system crm --key SO-20261101-001\n  crossdock messages list --text 销售三部 --json")]
+    crossdock messages list --system crm --key SO-20261101-001\n  crossdock messages list --text 销售三部 --json\n  \
+    crossdock messages list --held calendar")]
 pub struct List {
     /// Only messages standing so: accepted, waiting, parked, in-flight, delivered, filtered, skipped, split.
     #[arg(long)]
@@ -67,8 +68,8 @@ pub struct List {
     /// Only messages with this text in id, keys, file name or reasons.
     #[arg(long)]
     text: Option<String>,
-    /// Only messages held for this cause, themselves or a delivery of them: code, xref, rejected, ….
-    #[arg(long)]
+    /// Only messages held for this cause, themselves or a delivery of them: calendar, code, xref, rejected, ….
+    #[arg(long, alias = "held")]
     cause: Option<String>,
     /// Only messages with a delivery by this route.
     #[arg(long)]
@@ -325,6 +326,12 @@ fn print_message(view: &MessageView, content: bool, catalog: &Catalog) {
         if let Some(reason) = &delivery.reason {
             out(format_args!("  why     {}", why(reason)));
         }
+        if delivery.standing() != delivery.state {
+            out(format_args!("  until   {}", delivery.due_at));
+        }
+        if delivery.overtaken {
+            out(format_args!("  order   out of order: a later delivery of its lane was sent before it"));
+        }
         if let Some(key) = &delivery.wait_key {
             out(format_args!("  waits   {key}"));
         }
@@ -367,10 +374,16 @@ pub fn shown(bytes: &[u8]) -> String {
 
 async fn counts(common: &Common, reader: &dyn Reader) -> Result<Exit, Failed> {
     let counts = reader.counts().await.map_err(|error| failed(&error))?;
+    let pauses = reader.pauses().await.map_err(|error| failed(&error))?;
     if common.json {
-        print_json(&counts_json(&counts));
+        print_json(&counts_and_pauses_json(&counts, &pauses));
     } else {
         print_counts(&counts);
+        for pause in &pauses {
+            let until = pause.until.map_or_else(String::new, |until| format!(", next probe {until}"));
+            let since = pause.since;
+            out(format_args!("{} gets nothing since {since}{until}: {}", pause.destination, why(&pause.reason)));
+        }
     }
     Ok(if counts.unaccounted == 0 { Exit::Ok } else { Exit::Problems })
 }

@@ -26,7 +26,9 @@ impl Setup {
         let setup = Self { folder: tempfile::tempdir().expect("a folder"), settings: Vec::new() };
         copy(folder, setup.path());
         // fast retries: a test waits for each of them
-        setup.setting("delivery.retry", r#"["50ms", "100ms", "200ms", "200ms", "500ms", "500ms", "1s", "2s"]"#)
+        setup
+            .setting("delivery.retry", r#"["50ms", "100ms", "200ms", "200ms", "500ms", "500ms", "1s", "2s"]"#)
+            .setting("delivery.breaker_probe", r#""100ms""#)
     }
 
     /// The example between two partners.

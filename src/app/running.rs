@@ -1,6 +1,11 @@
 //! A running hub: its listeners, steps and sources, from start to stop.
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     net::TcpListener,
@@ -17,17 +22,17 @@ use super::{
 use crate::{
     api,
     base::{Clock, IdKind, Ids, Problem, Random},
-    catalog::Catalog,
+    catalog::{Catalog, Mode},
     config::Settings,
     pipeline::{
-        Backlog, CALENDAR, Delivering, Desk, Hub, JournalIntake, Pressure, Scheduling, StoredMarks, Transforming,
-        automatic, ended_by_content,
+        Backlog, CALENDAR, Delivering, Desk, Hub, JournalIntake, Pressure, RelayIntake, Scheduling, StoredMarks,
+        Transforming, automatic, ended_by_content,
     },
     store::{Act, PauseKind, Release, Room, Store},
     telemetry::{Metrics, metric},
     transport::{
-        AmqpSource, FileSource, HttpInConfig, Periodic, Schedule, SftpSource, Source, SqlSource, router, serve_tls,
-        server_config,
+        AmqpSink, AmqpSource, FileSource, HttpInConfig, Intake, Periodic, Schedule, SftpSource, Sink, Source,
+        SqlSource, router, serve_tls, server_config,
     },
 };
 
@@ -55,7 +60,7 @@ pub struct Running {
     intake: Arc<JournalIntake>,
     hub: Hub,
     catalog: watch::Sender<Arc<Catalog>>,
-    sinks: watch::Sender<Arc<std::collections::BTreeMap<String, Arc<dyn crate::transport::Sink>>>>,
+    sinks: watch::Sender<Arc<BTreeMap<String, Arc<dyn Sink>>>>,
     tasks: TaskTracker,
     listening: CancellationToken,
     working: CancellationToken,
@@ -351,6 +356,14 @@ impl Running {
 
     fn start_sources(&self) {
         let catalog = self.hub.catalog();
+        let relays: Vec<_> = catalog.routes().iter().filter(|route| route.mode == Mode::Relay).collect();
+        let relayed: Vec<&str> = relays.iter().map(|route| route.from.as_str()).collect();
+        let dead_letters = relays.iter().filter_map(|route| {
+            let built = AmqpSink::new(route.dead_letter.as_ref()?, self.hub.clock.clone());
+            let told = |problem: &_| tracing::error!(route = route.id, "dead letters have no place: {problem}");
+            Some((route.id.clone(), Arc::new(built.inspect_err(told).ok()?) as Arc<dyn Sink>))
+        });
+        let dead_letters: Arc<BTreeMap<String, Arc<dyn Sink>>> = Arc::new(dead_letters.collect());
         for system in catalog.systems() {
             let mut ways: Vec<(&'static str, Result<Way, Problem>)> = Vec::new();
             if let Some(config) = &system.sources.amqp {
@@ -381,7 +394,13 @@ impl Running {
                         continue;
                     }
                 };
-                let (intake, token, id) = (self.intake.clone(), self.sources.clone(), system.id.clone());
+                let is_relayed = kind == "amqp" && relayed.contains(&system.id.as_str());
+                let intake: Arc<dyn Intake> = if is_relayed {
+                    Arc::new(RelayIntake::new(self.hub.clone(), self.intake.clone(), dead_letters.clone()))
+                } else {
+                    self.intake.clone()
+                };
+                let (token, id) = (self.sources.clone(), system.id.clone());
                 let mut link = source.connected();
                 let watched = token.clone();
                 self.source_tasks.spawn(async move {

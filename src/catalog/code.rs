@@ -30,6 +30,8 @@ pub const CODE_LIST: Code = Code::new("XD-K012", "a code list cannot be read", "
 pub const CALENDAR: Code = Code::new("XD-K013", "a calendar cannot be used", "日历不可用");
 /// A system names a calendar that is not there.
 pub const UNKNOWN_CALENDAR: Code = Code::new("XD-K014", "unknown calendar", "未知的日历");
+/// A relay route asks for what only the journal can do.
+pub const RELAY: Code = Code::new("XD-K020", "a relay route cannot do this", "中继路由不支持此设置");
 
 /// Every code of this module.
 pub const CODES: &[Code] = &[
@@ -47,4 +49,5 @@ pub const CODES: &[Code] = &[
     CODE_LIST,
     CALENDAR,
     UNKNOWN_CALENDAR,
+    RELAY,
 ];

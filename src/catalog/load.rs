@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     Calendar, CalendarUse, Catalog, CodeLists, CodeTables, Environment, Library, Route, System, Target, Test, code,
+    relay,
     route::{self, Draft, Named},
     schemas::Schemas,
     system::Reader,
@@ -423,9 +424,12 @@ fn check(catalog: &Catalog, draft: Draft<'_>, file: &Arc<str>, problems: &RefCel
             targets.push(Target { system, document, when, mappings, document_type });
         }
     }
+    let dead_letter = relay::check(catalog, &draft, source, problems);
     Route {
         id: draft.id,
         titles: draft.titles,
+        mode: draft.mode,
+        dead_letter,
         from: draft.from.text.to_owned(),
         document_type: draft.document_type.text.to_owned(),
         order_by,

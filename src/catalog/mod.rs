@@ -12,6 +12,7 @@ mod code_table;
 mod family;
 mod library;
 mod load;
+mod relay;
 mod route;
 mod schemas;
 mod secret;
@@ -34,7 +35,7 @@ pub use code_list::CodeLists;
 pub use code_table::{CodeTables, Found, Occasion};
 pub use family::{AddError, Added, Addition, Family, MANIFEST, Manifest, Root, Source, State, add};
 pub use library::Library;
-pub use route::{Route, Target, Test};
+pub use route::{Mode, Route, Target, Test};
 pub use schemas::Compiled;
 pub use secret::{Environment, resolve};
 pub use system::{

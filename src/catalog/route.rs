@@ -8,8 +8,19 @@ use crate::{
     content::{Data, Fields, Yaml},
     document::{Document, NodeId},
     mapping::Mapping,
+    transport::{AmqpDeclare, AmqpOutConfig, QueueConfig},
     xpath::{Binding, Budget, Failure, Formula, Frame, Item, Symbols, Value, string_of},
 };
+
+/// How a route takes messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Stored first: everything the delivery contract promises.
+    #[default]
+    Journal,
+    /// From broker to broker, nothing stored.
+    Relay,
+}
 
 /// A route.
 #[derive(Clone, Debug)]
@@ -26,6 +37,10 @@ pub struct Route {
     pub order_by: Option<Arc<Test>>,
     /// Whether a parked delivery holds up those behind it in its lane.
     pub blocks_when_parked: bool,
+    /// How it takes messages.
+    pub mode: Mode,
+    /// Relay: where what cannot be relayed goes; to the journal without it.
+    pub dead_letter: Option<AmqpOutConfig>,
     /// Where to, in order.
     pub targets: Vec<Target>,
 }
@@ -65,12 +80,17 @@ pub struct Test {
 
 /// A route as written, before anything it names was looked up.
 pub(super) struct Draft<'a> {
+    pub file: Arc<str>,
     pub id: String,
     pub titles: Titles,
     pub from: Named<'a>,
     pub document_type: Named<'a>,
     pub order_by: Option<&'a Yaml>,
     pub blocks_when_parked: bool,
+    pub on_parked: Option<Place>,
+    pub mode: Mode,
+    /// Without its broker's address, which is the source's.
+    pub dead_letter: Option<(AmqpOutConfig, Place)>,
     pub targets: Vec<DraftTarget<'a>>,
 }
 
@@ -112,6 +132,23 @@ pub(super) fn draft<'a>(node: &'a Yaml, file: &'a Arc<str>, stem: &str, problems
     };
     let order_by = fields.get("order-by");
     let blocks_when_parked = fields.word("on-parked", &[("block-key", true), ("continue", false)]).unwrap_or(true);
+    let on_parked = fields.get("on-parked").filter(|value| value.text() == Some("block-key"));
+    let on_parked = on_parked.map(|value| value.place(file));
+    let mode = fields.word("mode", &[("journal", Mode::Journal), ("relay", Mode::Relay)]).unwrap_or_default();
+    let dead_letter = fields.block("dead-letter").map(|block| {
+        let config = AmqpOutConfig {
+            exchange: block.text("exchange").unwrap_or_default().to_owned(),
+            routing_key: block.required_text("routing-key").unwrap_or_default().to_owned(),
+            declare: AmqpDeclare {
+                queue: block.boolean("declare").unwrap_or_default().then(QueueConfig::default),
+                ..AmqpDeclare::default()
+            },
+            ..AmqpOutConfig::default()
+        };
+        let place = block.node().place(file);
+        block.finish();
+        (config, place)
+    });
     fields.required("to");
     let targets = fields.list("to").into_iter().map(|target| {
         let target = Fields::new(target, file, problems);
@@ -130,7 +167,19 @@ pub(super) fn draft<'a>(node: &'a Yaml, file: &'a Arc<str>, stem: &str, problems
     });
     let targets = targets.collect();
     fields.finish();
-    Draft { id, titles, from, document_type, order_by, blocks_when_parked, targets }
+    Draft {
+        file: file.clone(),
+        id,
+        titles,
+        from,
+        document_type,
+        order_by,
+        blocks_when_parked,
+        on_parked,
+        mode,
+        dead_letter,
+        targets,
+    }
 }
 
 impl Test {

@@ -88,11 +88,11 @@ impl JournalIntake {
         if may_take_long { tokio::task::block_in_place(read) } else { read() }
     }
 
-    /// Keeps what cannot be processed where it is seen: a broker's or a folder's sender reads no answer.
-    async fn park(&self, arrival: Arrival, problem: &Problem, cause: &str) -> Result<(), StoreError> {
+    /// Keeps what cannot be processed where it is seen: a broker's or a folder's sender reads no answer. The message's id.
+    pub(super) async fn park(&self, arrival: Arrival, problem: &Problem, cause: &str) -> Result<String, StoreError> {
         let mut message = self.message(arrival, None);
         message.parked = Some(Reason::of(cause, problem));
-        self.hub.store.accept(message).await.map(|_| ())
+        self.hub.store.accept(message).await.map(|accepted| accepted.id)
     }
 
     fn message(&self, arrival: Arrival, dedup_key: Option<String>) -> NewMessage {

@@ -105,13 +105,7 @@ impl Dispatch<'_> {
     pub fn map(&self) -> Result<Mapped, Stop> {
         let Self { catalog, system, xrefs, limits, .. } = *self;
         let Reading { decoded, facts, target } = self.read()?;
-        let host = RunHost::new(catalog, &facts, system, xrefs);
-        let outcome = run(catalog, target, system, &decoded.document, &host, limits);
-        let outcome = outcome.unwrap_or_else(|failure| Err(stop(&failure, &host, system)));
-        match host.failed() {
-            Some(error) => Err(Stop::Store(error)),
-            None => outcome,
-        }
+        map_document(catalog, target, system, &decoded.document, &facts, xrefs, limits)
     }
 
     /// Where the fields of [`Self::map`]'s document come from, through all mappings of the chain, envelope left out; `None`
@@ -147,6 +141,28 @@ impl Dispatch<'_> {
         };
         let facts = Facts { date: decoded.date.clone(), ..Facts::of(message) };
         Ok(Reading { decoded, facts, target })
+    }
+}
+
+/// Maps a document for a target: the bytes it would get.
+///
+/// # Errors
+/// See [`Stop`].
+pub(super) fn map_document(
+    catalog: &Catalog,
+    target: &Target,
+    system: &System,
+    document: &Document,
+    facts: &Facts,
+    xrefs: &dyn Xrefs,
+    limits: &Limits,
+) -> Result<Mapped, Stop> {
+    let host = RunHost::new(catalog, facts, system, xrefs);
+    let outcome = run(catalog, target, system, document, &host, limits);
+    let outcome = outcome.unwrap_or_else(|failure| Err(stop(&failure, &host, system)));
+    match host.failed() {
+        Some(error) => Err(Stop::Store(error)),
+        None => outcome,
     }
 }
 

@@ -271,7 +271,8 @@ impl AmqpSource {
                     Ok(session) => {
                         (pause, is_first) = (BACKOFF.0, false);
                         self.note(position, Link::up());
-                        match self.consume(session, intake, shutdown).await {
+                        let own = intake.session();
+                        match self.consume(session, own.as_deref().unwrap_or(intake), shutdown).await {
                             End::Stopped => break,
                             End::Full(retry_after, why) => {
                                 interrupted("closed");

@@ -137,28 +137,6 @@ impl AmqpSink {
     }
 }
 
-impl AmqpSink {
-    /// Sends as [`Sink::send`] does, with more headers.
-    pub async fn send_with(&self, outgoing: &Outgoing, headers: &[(&str, &str)]) -> Answer {
-        let publication = match self.shape.publication(outgoing, headers) {
-            Ok(publication) => publication,
-            Err(why) => return Answer::Refused { why },
-        };
-        // a channel may be closed while a message is on its way to it; that one goes over the next
-        for _ in 0..3 {
-            let live = match self.live().await {
-                Ok(live) => live,
-                Err(Fault::Target(why)) => return Answer::Refused { why },
-                Err(Fault::Down(why)) => return Answer::NotSent { why },
-            };
-            if let Some(answer) = live.line.publish(publication.clone()).await {
-                return answer;
-            }
-        }
-        Answer::NotSent { why: "the channel was closed".to_owned() }
-    }
-}
-
 /// Tells of the broker's alarms: while it blocks the connection nothing is sent.
 async fn watch(events: impl Stream<Item = Event>, destination: String) {
     let gauge = metrics::gauge!(metric::SINK_BLOCKED, "target" => destination.clone());
@@ -183,6 +161,25 @@ async fn watch(events: impl Stream<Item = Event>, destination: String) {
 impl Sink for AmqpSink {
     async fn send(&self, outgoing: &Outgoing) -> Answer {
         self.send_with(outgoing, &[]).await
+    }
+
+    async fn send_with(&self, outgoing: &Outgoing, headers: &[(&str, &str)]) -> Answer {
+        let publication = match self.shape.publication(outgoing, headers) {
+            Ok(publication) => publication,
+            Err(why) => return Answer::Refused { why },
+        };
+        // a channel may be closed while a message is on its way to it; that one goes over the next
+        for _ in 0..3 {
+            let live = match self.live().await {
+                Ok(live) => live,
+                Err(Fault::Target(why)) => return Answer::Refused { why },
+                Err(Fault::Down(why)) => return Answer::NotSent { why },
+            };
+            if let Some(answer) = live.line.publish(publication.clone()).await {
+                return answer;
+            }
+        }
+        Answer::NotSent { why: "the channel was closed".to_owned() }
     }
 
     async fn check(&self) -> Result<(), Problem> {

@@ -193,6 +193,12 @@ pub trait Intake: Send + Sync {
     /// What became of a message of this system, as the body of its status page; `None` when there is no such message of
     /// this system.
     async fn status(&self, system: &str, message_id: &str) -> Option<serde_json::Value>;
+
+    /// An intake of its own for one session of a source that hands in in order: it begins with nothing under way, and
+    /// what it could not take is handed in again in the next session. `None` when this one serves all sessions.
+    fn session(&self) -> Option<Box<dyn Intake>> {
+        None
+    }
 }
 
 /// One delivery's payload on its way out.
@@ -272,6 +278,12 @@ pub enum Answer {
 pub trait Sink: Send + Sync {
     /// Sends once and tells what is known; never tries again by itself. Dropping the future leaves the outcome unknown.
     async fn send(&self, outgoing: &Outgoing) -> Answer;
+
+    /// The same, with more headers where the transport has them: what a dead letter died of.
+    async fn send_with(&self, outgoing: &Outgoing, headers: &[(&str, &str)]) -> Answer {
+        let _ = headers;
+        self.send(outgoing).await
+    }
 
     /// Looks whether the destination can be used, before there is anything to send. A destination that cannot be reached
     /// now is no problem: it may be later.

@@ -18,6 +18,7 @@ mod map_command;
 
 mod operating;
 mod operations;
+mod relay_amqp;
 mod reload;
 mod replay_command;
 mod replies;

@@ -123,7 +123,7 @@ impl RelayIntake {
 
     /// A dead letter, if the route has a place for them; else the journal's usual way.
     async fn give_up(&self, arrival: Arrival, route: &str, problem: &Problem) -> Verdict {
-        tracing::warn!(route, system = arrival.system, code = problem.code.id, "not relayed: {problem}");
+        tracing::warn!(route, system = arrival.system, code = problem.code.id, "not relayed: {}", problem.text);
         let Some(sink) = self.dead_letters.get(route) else {
             counted(route, "journal");
             return self.journal.accept(arrival).await;
@@ -199,7 +199,7 @@ impl RelayIntake {
         if self.dead_letters.contains_key(route) {
             return self.give_up(arrival, route, problem).await;
         }
-        tracing::warn!(route, system = arrival.system, code = problem.code.id, "not relayed: {problem}");
+        tracing::warn!(route, system = arrival.system, code = problem.code.id, "not relayed: {}", problem.text);
         counted(route, "journal");
         self.keep(arrival, problem).await
     }

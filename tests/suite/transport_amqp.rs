@@ -6,7 +6,10 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     process::Command,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -66,11 +69,16 @@ impl Drop for Away {
 pub struct Fake {
     seen: watch::Sender<Vec<Arrival>>,
     verdicts: Mutex<VecDeque<Verdict>>,
+    is_closed: AtomicBool,
 }
 
 impl Fake {
     pub fn new(verdicts: impl Into<VecDeque<Verdict>>) -> Arc<Self> {
-        Arc::new(Self { seen: watch::Sender::new(Vec::new()), verdicts: Mutex::new(verdicts.into()) })
+        Arc::new(Self {
+            seen: watch::Sender::new(Vec::new()),
+            verdicts: Mutex::new(verdicts.into()),
+            is_closed: AtomicBool::new(false),
+        })
     }
 
     /// Waits until a condition holds for what came.
@@ -97,6 +105,9 @@ impl Intake for Fake {
     }
 
     fn readiness(&self) -> Readiness {
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Readiness::Closed { retry_after: Duration::from_secs(10), why: "storage low".to_owned() };
+        }
         Readiness::Open
     }
 
@@ -288,6 +299,35 @@ async fn refused_messages_leave_the_queue_and_those_without_room_come_again() {
     assert_eq!(came(&seen, "dlv_00000"), 1, "a refused message is settled");
     let again = |arrival: &&Arrival| arrival.attributes.contains_key("redelivered");
     assert!(seen.iter().filter(again).any(|arrival| arrival.key.as_deref() == Some("dlv_00001")));
+    running.stop().await;
+    assert_eq!(waiting(&url, queue).await, 0);
+    delete(&url, queue).await;
+}
+
+#[tokio::test]
+async fn while_the_intake_is_closed_the_broker_keeps_the_messages_and_they_come_when_it_opens() {
+    let url = address();
+    let _turn = TURN.lock().await;
+    let queue = "xd-closed";
+    delete(&url, queue).await;
+    let fake = Fake::new([]);
+    let running = Running::start(&url, queue, fake.clone());
+    running.until_up(true).await;
+    fake.is_closed.store(true, Ordering::SeqCst);
+    running.until_up(false).await;
+    assert!(running.source.connected().borrow().why.contains("storage low"));
+    let sink = sink(&url, queue, false);
+    for number in 0..20 {
+        assert_eq!(sink.send(&outgoing(number)).await, Answer::Confirmed);
+    }
+    let (_connection, channel) = admin(&url).await;
+    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let found = channel.queue_declare(queue.into(), look, FieldTable::default()).await.expect("the queue");
+    assert_eq!((found.consumer_count(), fake.seen.borrow().len()), (0, 0), "nobody consumes");
+    fake.is_closed.store(false, Ordering::SeqCst);
+    let seen = fake.until(|seen| seen.len() == 20).await;
+    let keys: Vec<_> = seen.iter().filter_map(|arrival| arrival.key.as_deref()).collect();
+    assert!(keys.is_sorted(), "in queue order: {keys:?}");
     running.stop().await;
     assert_eq!(waiting(&url, queue).await, 0);
     delete(&url, queue).await;

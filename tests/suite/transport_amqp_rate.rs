@@ -5,10 +5,10 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use crossdock::transport::{Answer, Sink as _};
+use crossdock::transport::{Answer, Outgoing, Sink as _};
 use tokio::task::JoinSet;
 
-use super::transport_amqp::{TURN, address, delete, outgoing, sink};
+use super::transport_amqp::{Fake, Running, TURN, address, delete, outgoing, sink, waiting};
 
 /// Bytes of a message, about a business document.
 const BYTES: usize = 5 << 10;
@@ -40,5 +40,33 @@ async fn amqp_rate_of_confirmed_publications() {
     senders.join_all().await;
     let count = SENDERS * EACH;
     println!("{count} confirmed publications of {BYTES} bytes: {:.0}/s", count as f64 / began.elapsed().as_secs_f64());
+    delete(&url, queue).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn amqp_rate_of_taken_deliveries() {
+    let (url, queue) = (address(), "xd-rate-in");
+    let _turn = TURN.lock().await;
+    delete(&url, queue).await;
+    let sink = Arc::new(sink(&url, queue, true));
+    let mut senders = JoinSet::new();
+    for sender in 0..SENDERS {
+        let sink = sink.clone();
+        senders.spawn(async move {
+            for number in 0..EACH {
+                let bytes = Bytes::from(vec![b'x'; BYTES]);
+                let sent = Outgoing { bytes, ..outgoing(sender * EACH + number) };
+                assert_eq!(sink.send(&sent).await, Answer::Confirmed);
+            }
+        });
+    }
+    senders.join_all().await;
+    let (count, fake) = (SENDERS * EACH, Fake::new([]));
+    let began = Instant::now();
+    let running = Running::start(&url, queue, fake.clone());
+    fake.until(|seen| seen.len() >= count).await;
+    println!("{count} deliveries of {BYTES} bytes taken: {:.0}/s", count as f64 / began.elapsed().as_secs_f64());
+    running.stop().await;
+    assert_eq!(waiting(&url, queue).await, 0, "all were acknowledged");
     delete(&url, queue).await;
 }

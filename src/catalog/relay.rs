@@ -46,7 +46,7 @@ pub(super) fn check(
         }
         return None;
     };
-    if source.sources.http_keys.is_some() || source.sources.file.is_some() {
+    if source.sources.http.is_some() || source.sources.file.is_some() || source.sources.sftp.is_some() {
         let text = format!(
             "a relay route stores nothing, and system `{}` takes messages over HTTP or from folders too",
             source.id

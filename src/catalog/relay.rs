@@ -46,9 +46,10 @@ pub(super) fn check(
         }
         return None;
     };
-    if source.sources.http.is_some() || source.sources.file.is_some() || source.sources.sftp.is_some() {
+    let sources = &source.sources;
+    if sources.http.is_some() || sources.file.is_some() || sources.sftp.is_some() || sources.sql.is_some() {
         let text = format!(
-            "a relay route stores nothing, and system `{}` takes messages over HTTP or from folders too",
+            "a relay route stores nothing, and system `{}` takes messages in other ways than AMQP too",
             source.id
         );
         report(&draft.from.place, text, "give the queue a system of its own");

@@ -265,7 +265,7 @@ fn amqp_relay_routes_that_cannot_work_are_found_by_check() {
         (
             "  amqp:\n    url",
             "  http: {key: 'a-key-of-20-characters'}\n  amqp:\n    url",
-            "takes messages over HTTP or from folders too",
+            "takes messages in other ways than AMQP too",
         ),
     ] {
         let shop = SHOP.replace(old, new);

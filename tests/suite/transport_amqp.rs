@@ -106,7 +106,11 @@ impl Intake for Fake {
 
     fn readiness(&self) -> Readiness {
         if self.is_closed.load(Ordering::SeqCst) {
-            return Readiness::Closed { retry_after: Duration::from_secs(10), why: "storage low".to_owned() };
+            return Readiness::Closed {
+                code: code::NOT_ACCEPTING,
+                retry_after: Duration::from_secs(10),
+                why: "storage low".to_owned(),
+            };
         }
         Readiness::Open
     }

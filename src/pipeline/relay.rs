@@ -95,7 +95,7 @@ impl RelayIntake {
         loop {
             let why = match of_answer(&sink.send(outgoing).await) {
                 Outcome::Delivered => return Ok(()),
-                Outcome::Reject { why } => {
+                Outcome::Reject { why } | Outcome::Gone { why } => {
                     let problem = Problem::new(code::REJECTED, format!("{system}: {why}"));
                     return Err(Some(problem.hint("make the queue or binding, then release it")));
                 }

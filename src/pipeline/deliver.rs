@@ -146,7 +146,11 @@ impl Delivering {
             return Ok((Vec::new(), None));
         }
         let leased = self.hub.store.lease(Some(&self.destination), now, free).await?;
-        let next_due = self.hub.store.next_due(now).await?;
+        // what was handed out must be delivered even when nothing more can be learnt now
+        let next_due = self.hub.store.next_due(now).await.unwrap_or_else(|error| {
+            tracing::error!(code = error.problem().code.id, "{}", error.problem().text);
+            Some(now.plus(PAUSE))
+        });
         Ok((leased, next_due))
     }
 

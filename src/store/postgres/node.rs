@@ -51,7 +51,7 @@ pub struct Held {
 }
 
 /// What came back without ever having been in anybody's hand.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Returned {
     pub messages: Vec<i64>,
     pub deliveries: Vec<i64>,
@@ -114,7 +114,7 @@ impl Node {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is to be given back with the next transaction.
+    /// What is to be given back with the next transaction; it stays here until one that did so was committed.
     pub fn returned(&self) -> MutexGuard<'_, Returned> {
         self.returned.lock().unwrap_or_else(PoisonError::into_inner)
     }

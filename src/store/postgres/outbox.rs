@@ -138,15 +138,16 @@ impl Change {
 impl Batch<'_> {
     /// Gives back what was handed out and reached nobody.
     pub(super) async fn give_back(&mut self) -> Result<(), sqlx::Error> {
-        let returned = std::mem::take(&mut *self.node.returned());
+        let returned = self.node.returned().clone();
         for (sql, seqs) in [
-            ("DELETE FROM claim WHERE delivery = ANY($1) AND node = $2", returned.deliveries),
-            ("DELETE FROM work WHERE message = ANY($1) AND node = $2", returned.messages),
+            ("DELETE FROM claim WHERE delivery = ANY($1) AND node = $2", &returned.deliveries),
+            ("DELETE FROM work WHERE message = ANY($1) AND node = $2", &returned.messages),
         ] {
             if !seqs.is_empty() {
                 sqlx::query(sql).bind(seqs).bind(self.me).execute(&mut *self.conn).await?;
             }
         }
+        self.given_back = returned;
         Ok(())
     }
 

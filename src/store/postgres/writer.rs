@@ -18,7 +18,7 @@ use tokio::{sync::mpsc, time::Instant};
 use super::{
     fault::{Reach, reach, timed_out},
     link::{ANSWER_WITHIN, connect, drop_hard},
-    node::Node,
+    node::{Node, Returned},
 };
 use crate::store::{
     StoreError,
@@ -73,6 +73,8 @@ pub struct Batch<'a> {
     pub me: i64,
     /// Deliveries given back by it.
     pub ended: HashSet<String>,
+    /// What it gave back that was never in anybody's hand.
+    pub given_back: Returned,
     /// Whether there may be new work.
     pub woke: bool,
 }
@@ -168,6 +170,7 @@ enum Outcome {
 /// What a committed transaction means for this process.
 struct Effects {
     ended: HashSet<String>,
+    given_back: Returned,
     woke: bool,
 }
 
@@ -271,10 +274,11 @@ impl Writer {
         let executed = async {
             let began = sqlx::raw_sql("BEGIN; SELECT pg_current_xact_id()::text AS transaction");
             let transaction: String = sqlx::Executor::fetch_one(&mut *conn, began).await?.try_get("transaction")?;
-            let mut work = Batch { conn: &mut *conn, node: &self.node, me, ended: HashSet::new(), woke: false };
+            let (ended, given_back) = (HashSet::new(), Returned::default());
+            let mut work = Batch { conn: &mut *conn, node: &self.node, me, ended, given_back, woke: false };
             let replies = work.execute_all(batch).await?;
-            let Batch { ended, woke, .. } = work;
-            Ok((transaction, replies, Effects { ended, woke }))
+            let Batch { ended, given_back, woke, .. } = work;
+            Ok((transaction, replies, Effects { ended, given_back, woke }))
         };
         let executed = tokio::time::timeout(ANSWER_WITHIN, executed).await.unwrap_or_else(|_| Err(timed_out()));
         let (transaction, replies, effects) = match executed {
@@ -346,6 +350,12 @@ impl Writer {
         let mut held = self.node.held();
         held.retain(|id, _| !effects.ended.contains(id));
         drop(held);
+        let Returned { messages, deliveries } = effects.given_back;
+        if !(messages.is_empty() && deliveries.is_empty()) {
+            let mut returned = self.node.returned();
+            returned.messages.retain(|seq| !messages.contains(seq));
+            returned.deliveries.retain(|seq| !deliveries.contains(seq));
+        }
         if effects.woke {
             self.node.wake();
         }

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use lapin::types::AMQPValue;
 use serde_json::Value;
 
 use super::{
@@ -31,13 +32,13 @@ const QUEUE_OUT: &str = "xd-faults-out";
 const PATIENCE: Duration = Duration::from_secs(150);
 
 /// The one broker, its control command included.
-struct Broker {
+pub struct Broker {
     address: String,
     control: String,
 }
 
 impl Broker {
-    fn here() -> Self {
+    pub fn here() -> Self {
         let named = |name: &str| {
             environment(name)
                 .unwrap_or_else(|| panic!("{name} is not set: run the tests with `make test` or `make faults`"))
@@ -74,19 +75,21 @@ impl Broker {
         });
     }
 
-    /// A stage that takes from one queue and gives to the other, both empty.
-    fn stage(&self) -> Stage {
+    /// A stage that takes from one queue and gives to the other, both empty. One consumer at a time: order is kept.
+    pub fn stage(&self, design: Design) -> Stage {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(queue::fresh(&self.address, QUEUE_IN, "quorum", &[]));
+        let alone = [("x-single-active-consumer", AMQPValue::Boolean(true))];
+        runtime.block_on(queue::fresh(&self.address, QUEUE_IN, "quorum", &alone));
         runtime.block_on(queue::fresh(&self.address, QUEUE_OUT, "quorum", &[]));
         Stage::set(Design {
             amqp_in: Some((self.address.clone(), QUEUE_IN.to_owned())),
             amqp_out: Some((self.address.clone(), QUEUE_OUT.to_owned())),
-            ..Design::default()
+            ..design
         })
     }
 
-    fn clean(&self, stage: &Stage) {
+    /// Takes the queues away.
+    pub fn clean(&self, stage: &Stage) {
         stage.runtime.block_on(queue::delete(&self.address, QUEUE_IN));
         stage.runtime.block_on(queue::delete(&self.address, QUEUE_OUT));
     }
@@ -106,7 +109,7 @@ fn f8_broker_is_stopped_killed_and_paused() {
     let broker = Broker::here();
     let mut row =
         Row::begin("F8", "RabbitMQ stopped, killed with -9 and restarted, paused, under load both ways", 3, 30);
-    let mut stage = broker.stage();
+    let mut stage = broker.stage(Design::default());
     let pause = Duration::from_millis(20);
     let loads = [stage.load(over_http(pause)), stage.load_amqp(over_amqp(pause))];
     for round in 0..row.rounds {
@@ -140,7 +143,7 @@ fn f8_broker_is_stopped_killed_and_paused() {
 fn f9_broker_under_alarm() {
     let broker = Broker::here();
     let mut row = Row::begin("F9", "RabbitMQ raises its memory or disk alarm under load both ways", 2, 12);
-    let mut stage = broker.stage();
+    let mut stage = broker.stage(Design::default());
     let pause = Duration::from_millis(20);
     let loads = [stage.load(over_http(pause)), stage.load_amqp(over_amqp(pause))];
     for round in 0..row.rounds {
@@ -168,7 +171,7 @@ fn f10_broker_has_no_place_for_a_message() {
     let broker = Broker::here();
     let row =
         Row::begin("F10", "RabbitMQ: target queue deleted (parked, then released), full with reject-publish", 1, 1);
-    let mut stage = broker.stage();
+    let mut stage = broker.stage(Design::default());
     let load = stage.load(over_http(Duration::from_millis(10)));
     wait_until("some are acknowledged", || stage.ledger.acknowledged() > 60);
     // full: the broker refuses, and says so with a nack
@@ -224,7 +227,7 @@ fn one_malformed_message_in_the_middle_of_10000_on_amqp_does_not_stop_the_consum
     let row =
         Row::begin("F16 broker", "one malformed message in the middle of a queue (rounds: messages)", 1_500, 10_000);
     let many = row.rounds.max(100);
-    let mut stage = broker.stage();
+    let mut stage = broker.stage(Design::default());
     // the key of the middle is its own, so that its place is the middle of the queue
     let half = |first_key| Plan {
         first_key,

@@ -21,6 +21,8 @@ pub enum StoreKind {
     Folder,
     /// SQLite in this folder.
     At(PathBuf),
+    /// PostgreSQL at this address.
+    Postgres(String),
 }
 
 /// What a stage is made of.
@@ -112,13 +114,20 @@ impl Stage {
         match &design.store {
             StoreKind::Folder => settings.push_str("hub.data = \"data\"\n"),
             StoreKind::At(folder) => settings.push_str(&format!("hub.data = \"{}\"\n", folder.display())),
+            StoreKind::Postgres(url) => settings.push_str(&format!("store.url = \"{url}\"\n")),
         }
         if !design.settings.contains("storage.") {
             // the disk of the machine that tests is not looked at
             settings.push_str("storage.soft = \"0B\"\nstorage.hard = \"0B\"\nstorage.ballast = \"0B\"\n");
         }
         settings.push_str(&design.settings);
-        let nodes = (0..design.nodes).map(|node| Node::new(setup.path(), &format!("node-{node}"), &settings));
+        let nodes = (0..design.nodes).map(|node| {
+            let own = match design.store {
+                StoreKind::Postgres(_) => format!("store.node = \"node-{node}\"\nhub.data = \"data-{node}\"\n"),
+                _ => String::new(),
+            };
+            Node::new(setup.path(), &format!("node-{node}"), &format!("{settings}{own}"))
+        });
         let nodes = nodes.collect();
         Self { nodes, sink, ledger: Arc::default(), hurt: Vec::new(), design, setup, runtime }
     }

@@ -193,7 +193,7 @@ impl Stage {
             let hurt = match target {
                 // a queue does not say when something came
                 "bus" => !self.hurt.is_empty(),
-                _ => self.hurt.iter().any(|at| (before.at..=arrival.at).contains(at)),
+                _ => self.hurt.iter().any(|(from, to)| *from <= arrival.at && before.at <= *to),
             };
             if expect.network {
                 if !hurt && !self.doubted(&arrival.delivery) {

@@ -95,12 +95,13 @@ fn f20_damage_anywhere_is_survived_or_named() {
         to
     };
     stage.nodes[0].kill9();
-    stage.hurt.push(std::time::Instant::now());
+    let died = std::time::Instant::now();
     // what a killed hub leaves is mostly in the log, what a stopped one leaves is in the file
     let killed = snapshot("killed");
     stage.nodes[0].start();
     stage.nodes[0].stop();
     let stopped = snapshot("stopped");
+    stage.hurt_since(died);
     let (mut named, mut shortened) = (0, 0);
     for round in 0..row.rounds {
         let _ = fs::remove_dir_all(&copy);

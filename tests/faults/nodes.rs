@@ -1,6 +1,9 @@
 //! F11, and several nodes on one PostgreSQL: the database goes away, nodes are killed and held up.
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use super::{
     broker::Broker,
@@ -79,10 +82,10 @@ fn f11_postgres_goes_away() {
     let first = row.chance.usize(..8);
     for round in 0..row.rounds {
         thread::sleep(Duration::from_millis(row.chance.u64(200..1200)));
-        stage.hurt();
+        let began = Instant::now();
         damage(&postgres, (first + round) % 8, &mut row.chance);
-        stage.hurt();
         stage.supervise();
+        stage.hurt_since(began);
     }
     stage.hurt();
     load.stop();

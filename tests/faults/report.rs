@@ -8,7 +8,11 @@ use super::{environment, row::results, support::root};
 
 /// Every row, in the order of the table.
 const ROWS: &[&str] = &[
+    "Model",
     "F1",
+    "F1 PostgreSQL",
+    "F2 disk",
+    "F2 network",
     "F3",
     "F5 flush",
     "F5 write",
@@ -19,6 +23,7 @@ const ROWS: &[&str] = &[
     "F8",
     "F9",
     "F10",
+    "F11",
     "F12",
     "F13",
     "F13 refusals",
@@ -33,6 +38,9 @@ const ROWS: &[&str] = &[
     "F20 file",
     "F21",
     "F22",
+    "Nodes 2",
+    "Nodes 3",
+    "Nodes held up",
 ];
 
 const PAGE: &str = "docs/evidence.md";

@@ -64,8 +64,8 @@ pub struct Stage {
     pub nodes: Vec<Node>,
     pub sink: Sink,
     pub ledger: Arc<Ledger>,
-    /// When a hub died or was held up, so that what it knew of a delivery may be lost.
-    pub hurt: Vec<Instant>,
+    /// From when to when a hub died, was held up or could not write, so that what it knew of a delivery may be lost.
+    pub hurt: Vec<(Instant, Instant)>,
     pub design: Design,
     pub setup: Setup,
     pub runtime: Runtime,
@@ -158,7 +158,12 @@ impl Stage {
 
     /// A hub dies or is held up now.
     pub fn hurt(&mut self) {
-        self.hurt.push(Instant::now());
+        self.hurt_since(Instant::now());
+    }
+
+    /// The hub was held up since a moment.
+    pub fn hurt_since(&mut self, began: Instant) {
+        self.hurt.push((began, Instant::now()));
     }
 
     /// Kills the first node with -9.

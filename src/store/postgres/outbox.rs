@@ -138,6 +138,10 @@ impl Change {
 impl Batch<'_> {
     /// Gives back what was handed out and reached nobody.
     pub(super) async fn give_back(&mut self) -> Result<(), sqlx::Error> {
+        if self.given_back.is_some() {
+            // what was handed out since in this very transaction must stay
+            return Ok(());
+        }
         let returned = self.node.returned().clone();
         for (sql, seqs) in [
             ("DELETE FROM claim WHERE delivery = ANY($1) AND node = $2", &returned.deliveries),
@@ -147,7 +151,7 @@ impl Batch<'_> {
                 sqlx::query(sql).bind(seqs).bind(self.me).execute(&mut *self.conn).await?;
             }
         }
-        self.given_back = returned;
+        self.given_back = Some(returned);
         Ok(())
     }
 

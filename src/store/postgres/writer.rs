@@ -74,7 +74,7 @@ pub struct Batch<'a> {
     /// Deliveries given back by it.
     pub ended: HashSet<String>,
     /// What it gave back that was never in anybody's hand.
-    pub given_back: Returned,
+    pub given_back: Option<Returned>,
     /// Whether there may be new work.
     pub woke: bool,
 }
@@ -170,7 +170,7 @@ enum Outcome {
 /// What a committed transaction means for this process.
 struct Effects {
     ended: HashSet<String>,
-    given_back: Returned,
+    given_back: Option<Returned>,
     woke: bool,
 }
 
@@ -274,7 +274,7 @@ impl Writer {
         let executed = async {
             let began = sqlx::raw_sql("BEGIN; SELECT pg_current_xact_id()::text AS transaction");
             let transaction: String = sqlx::Executor::fetch_one(&mut *conn, began).await?.try_get("transaction")?;
-            let (ended, given_back) = (HashSet::new(), Returned::default());
+            let (ended, given_back) = (HashSet::new(), None);
             let mut work = Batch { conn: &mut *conn, node: &self.node, me, ended, given_back, woke: false };
             let replies = work.execute_all(batch).await?;
             let Batch { ended, given_back, woke, .. } = work;
@@ -330,6 +330,8 @@ impl Writer {
                     return Ok(status == "committed");
                 }
                 Ok(_) => (),
+                // a number the server never gave, as far as it knows after a crash: nothing of it was flushed
+                Err(error) if is_in_the_future(&error) => return Ok(false),
                 Err(error) if !matches!(reach(&error), Reach::Link(_)) => return Err(error),
                 Err(_) => (),
             }
@@ -350,7 +352,7 @@ impl Writer {
         let mut held = self.node.held();
         held.retain(|id, _| !effects.ended.contains(id));
         drop(held);
-        let Returned { messages, deliveries } = effects.given_back;
+        let Returned { messages, deliveries } = effects.given_back.unwrap_or_default();
         if !(messages.is_empty() && deliveries.is_empty()) {
             let mut returned = self.node.returned();
             returned.messages.retain(|seq| !messages.contains(seq));
@@ -373,6 +375,11 @@ impl Writer {
             }
         }
     }
+}
+
+/// Whether the server says that it has not come to this transaction's number yet (`invalid_parameter_value`).
+fn is_in_the_future(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|state| state == "22023")
 }
 
 /// What has happened outside and cannot be asked again.

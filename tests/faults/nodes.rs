@@ -43,8 +43,7 @@ impl Stage {
 
     /// Kills a node with -9 and starts it again.
     pub fn replace(&mut self, node: usize) {
-        self.nodes[node].kill9();
-        self.hurt();
+        self.kill9_of(node);
         self.nodes[node].start();
     }
 }

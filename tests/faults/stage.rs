@@ -1,6 +1,10 @@
 //! The stage: nodes over one store, the recording sinks, the senders' ledger, and the moments at which the hub was hurt.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -12,6 +16,9 @@ use super::{
     sink::Sink,
     support::{Setup, root},
 };
+
+/// How long after a hub's death a sink may still take up a request of its.
+const LAG: Duration = Duration::from_secs(1);
 
 /// Which store the nodes share.
 #[derive(Clone, Default)]
@@ -108,7 +115,7 @@ impl Stage {
         let waits: Vec<String> = waits.map(|wait| format!("\"{wait}\"")).collect();
         let mut settings = format!(
             "hub.content = \".\"\nlog.level = \"warn\"\ndelivery.jitter_percent = 0\ndelivery.breaker_probe = \"200ms\"\n\
-             delivery.retry = [{}]\n",
+             storage.soft = \"0B\"\nstorage.hard = \"0B\"\nstorage.ballast = \"0B\"\ndelivery.retry = [{}]\n",
             waits.join(", ")
         );
         match &design.store {
@@ -168,8 +175,15 @@ impl Stage {
 
     /// Kills the first node with -9.
     pub fn kill9(&mut self) {
-        self.node().kill9();
-        self.hurt();
+        self.kill9_of(0);
+    }
+
+    /// Kills a node with -9.
+    pub fn kill9_of(&mut self, node: usize) {
+        let began = Instant::now();
+        self.nodes[node].kill9();
+        // the sinks may come late to what the dead one had sent
+        self.hurt.push((began, Instant::now() + LAG));
     }
 
     /// The hub's books, from whichever node answers.

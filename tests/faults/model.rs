@@ -7,9 +7,9 @@ use bytes::Bytes;
 use crossdock::{
     base::Timestamp,
     store::{
-        AcceptOutcome, AttemptOutcome, Decision, DeliveryState, Hold, Leased, MessageState, NewAttempt, NewDelivery,
-        NewMessage, NewXref, Next, Output, Pause, PauseKind, Plan, Reason, Release, SqliteStore, Start, Store,
-        Transport, WaitKey, XrefKey,
+        AcceptOutcome, Act, AttemptOutcome, Decision, DeliveryState, Hold, Leased, MessageState, NewAttempt,
+        NewDelivery, NewMessage, NewXref, Next, Output, Pause, PauseKind, Plan, Reason, Release, SqliteStore, Start,
+        Store, Transport, WaitKey, XrefKey,
     },
 };
 
@@ -93,6 +93,11 @@ const CAUSES: [&str; 3] = ["mapping", "rejected", "calendar"];
 
 fn reason(cause: &str) -> Reason {
     Reason { cause: cause.to_owned(), code: "XD-X001".to_owned(), text: "because".to_owned(), ..Reason::default() }
+}
+
+fn decided(verb: &str, step: usize, at: Timestamp) -> Act {
+    let [verb, by, why] = [verb, "li.wei", "no need"].map(str::to_owned);
+    Act { id: format!("act_{step}"), verb, by, why, query: String::new(), at }
 }
 
 fn xref(number: u32) -> XrefKey {
@@ -475,7 +480,11 @@ impl History {
                 messages += 1;
             }
         }
-        let released = self.store.release(what.clone(), self.now).await.expect("released");
+        let released = self
+            .store
+            .release(what.clone(), &decided("release", self.step, self.now), self.now)
+            .await
+            .expect("released");
         assert_eq!((released.deliveries, released.messages), (deliveries, messages), "step {}: {what:?}", self.step);
     }
 
@@ -483,7 +492,7 @@ impl History {
         if self.chance.bool() {
             let Some(one) = self.chance.choice(self.model.deliveries.iter_mut()) else { return };
             let may = !one.state.is_final() && !one.leased;
-            let skipped = self.store.skip(&one.id, "li.wei", "no need", self.now).await;
+            let skipped = self.store.skip(&one.id, &decided("skip", self.step, self.now), self.now).await;
             assert_eq!(skipped.is_ok(), may, "step {}: {skipped:?}", self.step);
             if may {
                 one.become_state(DeliveryState::Skipped, "skipped");
@@ -491,7 +500,7 @@ impl History {
         } else {
             let Some(message) = self.chance.choice(self.model.messages.iter_mut()) else { return };
             let may = message.state == MessageState::Parked;
-            let skipped = self.store.skip(&message.id, "li.wei", "no need", self.now).await;
+            let skipped = self.store.skip(&message.id, &decided("skip", self.step, self.now), self.now).await;
             assert_eq!(skipped.is_ok(), may, "step {}: {skipped:?}", self.step);
             if may {
                 (message.state, message.cause) = (MessageState::Skipped, "skipped".to_owned());
@@ -583,7 +592,7 @@ fn random_histories_of_the_store_agree_with_the_model() {
                 history.step().await;
             }
             history.compare().await;
-            let verified = history.store.verify().await.expect("verified");
+            let verified = history.store.verify(&|_| ()).await.expect("verified");
             assert!(verified.faults.is_empty(), "{:?}", verified.faults);
             history.store.close().await;
             history.model.messages.len()

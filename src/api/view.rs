@@ -6,7 +6,8 @@ use crate::{
     catalog::Catalog,
     pipeline::Pressure,
     store::{
-        ActView, Counts, DeliveryState, DeliveryView, MessageInfo, MessageSummary, MessageView, PartView, StoreError,
+        ActView, Counts, DeliveryCount, DeliveryState, DeliveryView, MessageInfo, MessageSummary, MessageView,
+        PartView, StoreError,
     },
 };
 
@@ -192,8 +193,14 @@ pub fn counts_json(counts: &Counts) -> Value {
         "skipped": counts.skipped,
         "split": counts.split,
         "unaccounted": counts.unaccounted,
+        "removed": {"messages": counts.removed.messages, "deliveries": rows_json(&counts.removed.deliveries)},
         "deliveries": deliveries,
     })
+}
+
+fn rows_json(rows: &[DeliveryCount]) -> Value {
+    let row = |row: &DeliveryCount| json!({"route": row.route, "destination": row.destination, "state": row.state.as_str(), "count": row.count});
+    rows.iter().map(row).collect()
 }
 
 fn info_json(message: &MessageInfo) -> Value {

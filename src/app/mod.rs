@@ -6,6 +6,7 @@
 mod control;
 mod machine;
 mod pressure;
+mod retention;
 mod running;
 mod wiring;
 

@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     SystemClock, SystemRandom,
     control::{self, Reload},
-    pressure,
+    pressure, retention,
     wiring::{self, StartError, prepare_catalog},
 };
 use crate::{
@@ -129,6 +129,9 @@ impl Running {
             reloads,
             settings,
         };
+        let retaining =
+            retention::retain(running.hub.clone(), running.settings.retention.clone(), running.working.clone());
+        running.tasks.spawn(retaining);
         if let Some(space) = space {
             running.tasks.spawn(pressure::watch_space(space, running.working.clone()));
         }

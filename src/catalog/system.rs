@@ -50,6 +50,8 @@ pub struct System {
     /// Whether a document is parsed before its acceptance is answered (HTTP only): the sender learns at once, and what
     /// cannot be read is not kept.
     pub check_before_accept: bool,
+    /// How long its keys make repetitions recognisable, when not as long as the hub's settings say.
+    pub remember_keys: Option<std::time::Duration>,
     /// Where its file is, for messages.
     pub place: Place,
     /// Where its settings are, for messages.
@@ -214,6 +216,7 @@ impl Reader<'_> {
         let ids_of = fields.text("ids-of").unwrap_or(&id).to_owned();
         let check_before_accept =
             fields.word("check", &[("before-accept", true), ("after-accept", false)]).unwrap_or_default();
+        let remember_keys = fields.duration("remember-keys");
         let schema = schema(&fields);
         let delivery = fields.block("delivery").map(delivery).unwrap_or_default();
         // read where formulas can be compiled
@@ -241,6 +244,7 @@ impl Reader<'_> {
             delivery,
             calendar: None,
             check_before_accept,
+            remember_keys,
             place,
             setting_places,
         }

@@ -12,6 +12,6 @@ mod settings;
 pub use code::CODES;
 pub use layer::{Layers, REFERENCE, load};
 pub use settings::{
-    Delivery, DocumentLimits, Egress, Hub, Ingest, Log, LogFormat, OnExhausted, Operations, Settings, Storage,
-    TlsClient,
+    Delivery, DocumentLimits, Egress, Hub, Ingest, Log, LogFormat, OnExhausted, Operations, Retention, Settings,
+    Storage, TlsClient,
 };

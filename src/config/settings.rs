@@ -16,6 +16,8 @@ pub struct Settings {
     pub store: Store,
     /// `[storage]`
     pub storage: Storage,
+    /// `[retention]`
+    pub retention: Retention,
     /// `[ingest]`
     pub ingest: Ingest,
     /// `[operations]`
@@ -82,6 +84,24 @@ pub struct Storage {
     /// Size from which payloads are kept compressed.
     #[serde(deserialize_with = "size")]
     pub compress: usize,
+}
+
+/// `[retention]`; a time of zero keeps for good.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// How long bytes of finished messages are kept.
+    #[serde(deserialize_with = "duration")]
+    pub payloads: Duration,
+    /// How long attempts and answers are kept.
+    #[serde(deserialize_with = "duration")]
+    pub attempts: Duration,
+    /// How long finished messages are kept at all.
+    #[serde(deserialize_with = "duration")]
+    pub records: Duration,
+    /// How long keys are remembered.
+    #[serde(deserialize_with = "duration")]
+    pub keys: Duration,
 }
 
 /// `[ingest]`

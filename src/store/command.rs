@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Accepted, Act, Decision, Hold, Leased, MappingVersion, Mark, NewAttempt, NewMessage, NewPart, NewReplay, NewRun,
-    Next, Output, Pause, PauseKind, Plan, Reader, Recorded, Release, Released, Space, Store, StoreError, Work,
+    Accepted, Act, Cut, Decision, Hold, Leased, MappingVersion, Mark, NewAttempt, NewMessage, NewPart, NewReplay,
+    NewRun, Next, Output, Pause, PauseKind, Plan, Purged, Reader, Recorded, Release, Released, Space, Store,
+    StoreError, Work,
     codec::Packed,
     health::{Health, failed},
 };
@@ -110,6 +111,11 @@ pub enum Command {
         mark: Mark,
         now: Timestamp,
     },
+    Purge {
+        cut: Cut,
+        limit: usize,
+        now: Timestamp,
+    },
     Close,
 }
 
@@ -141,6 +147,7 @@ pub enum Reply {
     Changed(u64),
     /// How many deliveries were made again.
     Replayed(u64),
+    Purged(Purged),
     Done,
 }
 
@@ -368,6 +375,13 @@ impl<B: Backend> Store for B {
 
     async fn set_mark(&self, mark: &Mark, now: Timestamp) -> Result<(), StoreError> {
         changed(self, Command::SetMark { mark: mark.clone(), now }).await.map(drop)
+    }
+
+    async fn purge(&self, cut: &Cut, limit: usize, now: Timestamp) -> Result<Purged, StoreError> {
+        match ask(self, Command::Purge { cut: cut.clone(), limit, now }).await? {
+            Reply::Purged(purged) => Ok(purged),
+            _ => Err(unexpected()),
+        }
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {

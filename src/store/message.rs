@@ -436,6 +436,8 @@ pub struct Counts {
     pub deliveries: Vec<DeliveryCount>,
     /// Deliveries that were planned, and parts of split messages, that are not there. Must be 0.
     pub unaccounted: u64,
+    /// What retention removed wholly; not in the sums above.
+    pub removed: super::Removed,
 }
 
 /// The deliveries of a route to a destination, by state.

@@ -22,6 +22,7 @@ mod mapping;
 mod message;
 mod pause;
 mod postgres;
+mod retention;
 mod rows;
 mod schedule;
 mod selects;
@@ -50,6 +51,7 @@ pub use message::{
 };
 pub use pause::{Pause, PauseKind};
 pub use postgres::{PostgresConfig, PostgresReader, PostgresStore};
+pub use retention::{Cut, Purged, Removed};
 pub use schedule::{Mark, NewRun, Run};
 pub use space::{Level, Room, Space, SpaceConfig};
 pub use sqlite::{SqliteConfig, SqliteReader, SqliteStore};
@@ -157,8 +159,8 @@ pub trait Store: Reader {
     /// Hands out the oldest accepted messages that this process has not handed out yet, in accept order.
     ///
     /// Counts one more parse attempt for each, durably, before returning. Each must be answered with [`Store::plan`];
-    /// after a restart the unanswered ones are handed out again, each alone, so that only a message that really ends the
-    /// process is counted again and again.
+    /// after a restart the unanswered ones are handed out again: in small groups first, each alone after one more, so that
+    /// only a message that really ends the process is counted again and again.
     async fn begin_transform(&self, now: Timestamp, limit: usize) -> Result<Vec<Work>, StoreError>;
 
     /// Records what is to become of an accepted message, with all its deliveries, in one transaction.
@@ -240,6 +242,13 @@ pub trait Store: Reader {
     /// Whether what was handed out to this process is surely still its own. False after a standstill so long that another
     /// node may have taken it over: then nothing is to be sent, and what is recorded finds no lease.
     fn is_sure(&self) -> bool;
+
+    /// Takes away what is finished and old enough, at most `limit` of each kind, in one transaction.
+    ///
+    /// Only what is final goes. Bytes go with those of the outputs made of them; digests and history stay. A message goes
+    /// wholly only when it has all its deliveries and parts, together with its parts, and when its key is not in force any
+    /// more; [`Counts::removed`] counts it. Cross references and texts of mappings stay.
+    async fn purge(&self, cut: &Cut, limit: usize, now: Timestamp) -> Result<Purged, StoreError>;
 
     /// The earliest moment after `now` at which a delivery becomes due; for timers. Deliveries due already are not
     /// considered: lease them.

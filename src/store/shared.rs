@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{AcceptOutcome, Accepted, Act, MAX_HANDED_BYTES, NewMessage, Reason, StoreError};
+use super::{AcceptOutcome, Accepted, Act, MAX_HANDED_BYTES, MAX_PARSE_ATTEMPTS, NewMessage, Reason, StoreError};
 use crate::base::Sha256;
 
 /// How many bytes one call may still hand out.
@@ -77,4 +77,14 @@ pub fn incomplete(id: &str) -> String {
 /// A value as JSON text, for columns and for lists passed to SQL.
 pub fn json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+/// How many messages go together that a process held so often when it ended: fewer each time, so that the one that ends
+/// it is found soon and its neighbours are not blamed. Those that are exhausted are not looked at, and harm nobody.
+pub fn together(parse_attempts: i64) -> usize {
+    match parse_attempts {
+        1 => 16,
+        2.. if parse_attempts < i64::from(MAX_PARSE_ATTEMPTS) => 1,
+        _ => usize::MAX,
+    }
 }

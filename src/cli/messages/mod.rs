@@ -335,6 +335,9 @@ fn print_message(view: &MessageView, content: bool, catalog: &Catalog) {
         if let Some(key) = &delivery.wait_key {
             out(format_args!("  waits   {key}"));
         }
+        if usize::try_from(delivery.attempt_count).is_ok_and(|count| count > delivery.attempts.len()) {
+            out(format_args!("  attempts {}, removed by the retention settings", delivery.attempt_count));
+        }
         for attempt in &delivery.attempts {
             let status = attempt.status.map_or_else(String::new, |status| format!(" {status}"));
             out(format_args!(
@@ -421,6 +424,13 @@ pub fn print_counts(counts: &Counts) {
     }
     if counts.planned > 0 {
         out(format_args!("{table}"));
+    }
+    if counts.removed.messages > 0 {
+        let deliveries: u64 = counts.removed.deliveries.iter().map(|row| row.count).sum();
+        out(format_args!(
+            "removed   {} messages with {deliveries} deliveries, by the retention settings; not in the sums above",
+            counts.removed.messages
+        ));
     }
     out(format_args!("unaccounted {}", counts.unaccounted));
 }

@@ -15,7 +15,7 @@ use crate::{
         NewMessage, NewPart, Plan, Reason, Start, StoreError, WaitKey,
         codec::Packed,
         command::{Command, Reply, Request},
-        shared::{Budget, Known, filtered_by, json, outcome},
+        shared::{Budget, Known, filtered_by, json, outcome, together},
     },
 };
 
@@ -170,22 +170,17 @@ impl Batch<'_> {
         .fetch_all(&mut *self.conn)
         .await?;
         let mut begun = Vec::with_capacity(rows.len());
-        let mut budget = Budget::default();
+        let (mut budget, mut kind) = (Budget::default(), None);
         for row in rows {
             if !budget.takes(row.try_get("size")?) {
                 break;
             }
             let attempts: i64 = row.try_get("parse_attempts")?;
-            // A node ended while it held this one, perhaps because of a neighbour: it goes alone, so that the next end
-            // of a node blames nobody else.
-            let suspect = (1..i64::from(MAX_PARSE_ATTEMPTS)).contains(&attempts);
-            if suspect && !begun.is_empty() {
+            let company = together(attempts);
+            if *kind.get_or_insert(company) != company || begun.len() >= company {
                 break;
             }
             begun.push((row.try_get("seq")?, attempts >= i64::from(MAX_PARSE_ATTEMPTS)));
-            if suspect {
-                break;
-            }
         }
         let taken: HashSet<i64> = sqlx::query_scalar(
             "INSERT INTO work (message, node) SELECT unnest($1::bigint[]), $2 ON CONFLICT DO NOTHING RETURNING message",

@@ -11,6 +11,7 @@ mod link;
 mod node;
 mod outbox;
 mod read;
+mod retain;
 mod row;
 mod schedule;
 mod schema;

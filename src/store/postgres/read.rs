@@ -261,6 +261,18 @@ impl PostgresReader {
         let there: u64 = counts.deliveries.iter().map(|delivery| delivery.count).sum();
         counts.planned = planned;
         counts.unaccounted = planned.abs_diff(there) + parts.abs_diff(parts_there) + lost;
+        let rows =
+            sqlx::query("SELECT route, destination, state, count FROM removed ORDER BY route, destination, state");
+        for row in &rows.fetch_all(&self.pool).await? {
+            let (route, count): (String, i64) = (row.try_get("route")?, row.try_get("count")?);
+            let count = count.unsigned_abs();
+            if route.is_empty() {
+                counts.removed.messages += count;
+                continue;
+            }
+            let (destination, state) = (row.try_get("destination")?, word(row, "state", DeliveryState::parse)?);
+            counts.removed.deliveries.push(DeliveryCount { route, destination, state, count });
+        }
         Ok(counts)
     }
 

@@ -5,7 +5,12 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::store::{StoreError, code};
 
-const SCRIPTS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const SCRIPTS: &[&str] = &[
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// The version this program reads and writes.
 pub const VERSION: i64 = SCRIPTS.len() as i64;

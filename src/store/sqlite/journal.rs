@@ -12,7 +12,7 @@ use crate::{
         NewDelivery, NewMessage, NewPart, Plan, Start, StoreError, WaitKey,
         codec::Packed,
         command::Reply,
-        shared::{Budget, Known, filtered_by, json, outcome},
+        shared::{Budget, Known, filtered_by, json, outcome, together},
     },
 };
 
@@ -169,22 +169,17 @@ impl Batch<'_> {
         .fetch_all(&mut *self.conn)
         .await?;
         let mut begun = Vec::with_capacity(rows.len());
-        let mut budget = Budget::default();
+        let (mut budget, mut kind) = (Budget::default(), None);
         for row in rows {
             if !budget.takes(row.try_get("size")?) {
                 break;
             }
             let attempts: i64 = row.try_get("parse_attempts")?;
-            // The process ended while it held this one, perhaps because of a neighbour: it goes alone, so that the next
-            // end of the process blames nobody else.
-            let suspect = (1..i64::from(MAX_PARSE_ATTEMPTS)).contains(&attempts);
-            if suspect && !begun.is_empty() {
+            let company = together(attempts);
+            if *kind.get_or_insert(company) != company || begun.len() >= company {
                 break;
             }
             begun.push((row.try_get("seq")?, attempts >= i64::from(MAX_PARSE_ATTEMPTS)));
-            if suspect {
-                break;
-            }
         }
         if begun.is_empty() {
             return Ok(begun);

@@ -10,6 +10,7 @@ mod guard;
 mod journal;
 mod outbox;
 mod read;
+mod retain;
 mod row;
 mod schedule;
 mod schema;
@@ -32,7 +33,7 @@ use std::{
 use async_trait::async_trait;
 use sqlx::{
     ConnectOptions as _, Row as _, SqliteConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
@@ -285,6 +286,7 @@ async fn open_writer(path: &Path, hub_id: &str) -> Result<(SqliteConnection, Str
     let mut conn = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)

@@ -446,7 +446,9 @@ impl Reader for SqliteReader {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.health.check()?;
-        tally::kept(&self.pool).await.map_err(|error| self.sql(&error))
+        let read =
+            async { Ok(Counts { removed: tally::removed(&self.pool).await?, ..tally::kept(&self.pool).await? }) };
+        read.await.map_err(|error: sqlx::Error| self.sql(&error))
     }
 
     async fn types(&self, since: Timestamp) -> Result<Vec<TypeCount>, StoreError> {

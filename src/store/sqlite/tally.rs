@@ -4,7 +4,7 @@ use sqlx::{Row as _, SqliteExecutor, sqlite::SqliteRow};
 
 use super::select;
 use crate::store::{
-    Counts, DeliveryCount, DeliveryState,
+    Counts, DeliveryCount, DeliveryState, Removed,
     shared::{self, FAULTS_TOLD},
 };
 
@@ -74,4 +74,21 @@ fn counts(rows: &[SqliteRow]) -> Result<Counts, sqlx::Error> {
     counts.unaccounted += counts.planned.abs_diff(there);
     counts.sort();
     Ok(counts)
+}
+
+/// What retention removed wholly.
+pub async fn removed(conn: impl SqliteExecutor<'_>) -> Result<Removed, sqlx::Error> {
+    let rows = sqlx::query("SELECT route, destination, state, count FROM removed ORDER BY route, destination, state");
+    let mut removed = Removed::default();
+    for row in rows.fetch_all(conn).await? {
+        let (route, count): (String, i64) = (row.try_get("route")?, row.try_get("count")?);
+        let count = count.unsigned_abs();
+        if route.is_empty() {
+            removed.messages += count;
+            continue;
+        }
+        let (destination, state) = (row.try_get("destination")?, select::word(&row, "state", DeliveryState::parse)?);
+        removed.deliveries.push(DeliveryCount { route, destination, state, count });
+    }
+    Ok(removed)
 }

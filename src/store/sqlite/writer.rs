@@ -96,6 +96,7 @@ impl Batch<'_> {
             Command::BringForward { destination, now, latest } => {
                 self.bring_forward(destination, *now, *latest).await.map(Reply::Changed)
             }
+            Command::Purge { cut, limit, now } => self.purge(cut, *limit, *now).await,
             Command::Pause { pause } => self.pause(pause).await,
             Command::Resume { destination, kind } => {
                 self.resume(destination.as_deref(), *kind).await.map(Reply::Changed)

@@ -51,7 +51,7 @@ pub struct System {
     /// cannot be read is not kept.
     pub check_before_accept: bool,
     /// How long its keys make repetitions recognisable, when not as long as the hub's settings say.
-    pub remember_keys: Option<std::time::Duration>,
+    pub remember_keys: Option<Duration>,
     /// Where its file is, for messages.
     pub place: Place,
     /// Where its settings are, for messages.

@@ -87,7 +87,8 @@ pub async fn removed(conn: impl SqliteExecutor<'_>) -> Result<Removed, sqlx::Err
             removed.messages += count;
             continue;
         }
-        let (destination, state) = (row.try_get("destination")?, select::word(&row, "state", DeliveryState::parse)?);
+        let (destination, state) =
+            (row.try_get("destination")?, super::row::word(&row, "state", DeliveryState::parse)?);
         removed.deliveries.push(DeliveryCount { route, destination, state, count });
     }
     Ok(removed)

@@ -115,7 +115,7 @@ impl Stage {
         let waits: Vec<String> = waits.map(|wait| format!("\"{wait}\"")).collect();
         let mut settings = format!(
             "hub.content = \".\"\nlog.level = \"warn\"\ndelivery.jitter_percent = 0\ndelivery.breaker_probe = \"200ms\"\n\
-             storage.soft = \"0B\"\nstorage.hard = \"0B\"\nstorage.ballast = \"0B\"\ndelivery.retry = [{}]\n",
+             delivery.retry = [{}]\n",
             waits.join(", ")
         );
         match &design.store {

@@ -90,7 +90,10 @@ fn f20_damage_anywhere_is_survived_or_named() {
         let to = stage.setup.at(name);
         fs::create_dir_all(&to).expect("a folder");
         for file in fs::read_dir(stage.setup.at("data")).expect("the journal").flatten() {
-            fs::copy(file.path(), to.join(file.file_name())).expect("a copy");
+            // not the control socket
+            if file.file_type().is_ok_and(|kind| kind.is_file()) {
+                fs::copy(file.path(), to.join(file.file_name())).expect("a copy");
+            }
         }
         to
     };

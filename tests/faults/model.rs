@@ -133,16 +133,18 @@ impl Model {
     /// Which messages must be handed out for transformation: their places, and whether each is given up.
     fn work(&self, limit: usize) -> Vec<(usize, bool)> {
         let open = |message: &Message| message.state == MessageState::Accepted && !message.handed;
-        let mut found = Vec::new();
+        let (mut found, mut kind) = (Vec::new(), None);
         for (at, message) in self.messages.iter().enumerate().filter(|(_, message)| open(message)).take(limit) {
-            let suspect = (1..SUSPECT_FOR_LAST).contains(&message.parses);
-            if suspect && !found.is_empty() {
+            // after one crash a few together, after two each alone; never with those of another kind
+            let company = match message.parses {
+                1 => 16,
+                2.. if message.parses < SUSPECT_FOR_LAST => 1,
+                _ => usize::MAX,
+            };
+            if *kind.get_or_insert(company) != company || found.len() >= company {
                 break;
             }
             found.push((at, message.parses >= SUSPECT_FOR_LAST));
-            if suspect {
-                break;
-            }
         }
         found
     }

@@ -414,8 +414,10 @@ fn leave(report: &mut Report, reason: &Reason, one: &Chosen) {
     report.left += 1;
 }
 
+/// Whether it would be held for the reason it is held for. What was kept says more where a batch's record was parked: its
+/// place in the batch stands in front.
 fn is_same(reason: &Reason, one: &Chosen) -> bool {
-    one.reason.as_ref().is_some_and(|held| (&held.cause, &held.text) == (&reason.cause, &reason.text))
+    one.reason.as_ref().is_some_and(|held| held.cause == reason.cause && held.text.ends_with(&reason.text))
 }
 
 fn waits(one: &Chosen) -> bool {

@@ -157,6 +157,24 @@ pub struct Request {
     pub reply: oneshot::Sender<Result<Reply, StoreError>>,
 }
 
+/// Why a command stopped: refused with nothing written, or an error of the database that undoes the transaction.
+pub enum Halt {
+    Refused(StoreError),
+    Sql(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Halt {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 /// Writers behind queues, and readers beside them.
 #[async_trait]
 pub trait Backend: Reader {

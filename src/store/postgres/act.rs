@@ -9,7 +9,7 @@ use super::{
     node::Held,
     outbox::{Change, Ending, RELEASE, RELEASE_BY_HAND, lane_key},
     row::word,
-    writer::{Batch, Halt},
+    writer::Batch,
 };
 use crate::{
     base::Timestamp,
@@ -17,7 +17,7 @@ use crate::{
         AcceptOutcome, Accepted, Act, DeliveryState, MessageState, NewMessage, NewReplay, Reason, Release, Released,
         StoreError,
         codec::{Codec, Packed},
-        command::Reply,
+        command::{Halt, Reply},
         shared::{json, replaced_by, skipped_by},
     },
 };

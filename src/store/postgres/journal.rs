@@ -6,7 +6,7 @@ use sqlx::Row as _;
 
 use super::{
     outbox::{NewRow, lane_key, wait_lock},
-    writer::{Batch, Halt, Replies},
+    writer::{Batch, Replies},
 };
 use crate::{
     base::Timestamp,
@@ -14,7 +14,7 @@ use crate::{
         AcceptOutcome, Accepted, Decision, DeliveryState, MAX_PARSE_ATTEMPTS, MAX_PARTS, MessageState, NewDelivery,
         NewMessage, NewPart, Plan, Reason, Start, StoreError, WaitKey,
         codec::Packed,
-        command::{Command, Reply, Request},
+        command::{Command, Halt, Reply, Request},
         shared::{Budget, Known, filtered_by, json, outcome, together},
     },
 };

@@ -13,7 +13,7 @@ use sqlx::Row as _;
 use super::{
     journal::joined,
     node::Held,
-    writer::{Batch, Halt, Replies},
+    writer::{Batch, Replies},
 };
 use crate::{
     base::{Sha256, Timestamp},
@@ -21,7 +21,7 @@ use crate::{
         COMPRESS_ABOVE, DeliveryState, Hold, MAX_RESPONSE_BYTES, MappingVersion, NewAttempt, NewDelivery, NewXref,
         Next, Output, Pause, PauseKind, Reason, Recorded, StoreError, WaitKey, XrefKey,
         codec::Packed,
-        command::{Command, Reply, Request},
+        command::{Command, Halt, Reply, Request},
         shared::{Budget, filtered_by, json},
     },
 };

@@ -6,10 +6,14 @@
 
 use sqlx::Row as _;
 
-use super::writer::{Batch, Halt};
+use super::writer::Batch;
 use crate::{
     base::Timestamp,
-    store::{Cut, Purged, command::Reply, shared::json},
+    store::{
+        Cut, Purged,
+        command::{Halt, Reply},
+        shared::json,
+    },
 };
 
 /// Places looked at for keys in one call.

@@ -2,10 +2,13 @@
 
 use sqlx::{PgPool, Row as _, postgres::PgRow};
 
-use super::writer::{Batch, Halt};
+use super::writer::Batch;
 use crate::{
     base::Timestamp,
-    store::{Mark, NewRun, Run, command::Reply},
+    store::{
+        Mark, NewRun, Run,
+        command::{Halt, Reply},
+    },
 };
 
 impl Batch<'_> {

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::store::{
     StoreError,
-    command::{Command, Reply, Request},
+    command::{Command, Halt, Reply, Request},
     health::{Health, failed},
 };
 
@@ -43,24 +43,6 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Transactions that stood in each other's way are tried again so often.
 const AGAIN: u32 = 20;
-
-/// Why a command stopped: refused with nothing written, or an error of the database that undoes the transaction.
-pub enum Halt {
-    Refused(StoreError),
-    Sql(sqlx::Error),
-}
-
-impl From<sqlx::Error> for Halt {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl From<StoreError> for Halt {
-    fn from(error: StoreError) -> Self {
-        Self::Refused(error)
-    }
-}
 
 /// What commands are answered with, at their places.
 pub type Replies = Vec<Option<Result<Reply, StoreError>>>;

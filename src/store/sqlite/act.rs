@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use super::{
     journal::{STEP, SeqRow},
     outbox::{Change, Lane, RELEASE, RELEASE_BY_HAND, joined},
-    writer::{Batch, Halt},
+    writer::Batch,
 };
 use crate::{
     base::Timestamp,
@@ -15,7 +15,7 @@ use crate::{
         AcceptOutcome, Accepted, Act, DeliveryState, MessageState, NewMessage, NewReplay, Reason, Release, Released,
         StoreError,
         codec::{Codec, Packed},
-        command::Reply,
+        command::{Halt, Reply},
         shared::{json, replaced_by, skipped_by},
     },
 };

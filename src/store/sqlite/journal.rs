@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::writer::{Batch, Halt};
+use super::writer::Batch;
 use crate::{
     base::Timestamp,
     store::{
         AcceptOutcome, Accepted, COMPRESS_ABOVE, Decision, DeliveryState, MAX_PARSE_ATTEMPTS, MAX_PARTS, MessageState,
         NewDelivery, NewMessage, NewPart, Plan, Start, StoreError, WaitKey,
         codec::Packed,
-        command::Reply,
+        command::{Halt, Reply},
         shared::{Budget, Known, filtered_by, json, outcome, together},
     },
 };

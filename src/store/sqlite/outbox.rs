@@ -2,14 +2,14 @@
 
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::writer::{Batch, Halt};
+use super::writer::Batch;
 use crate::{
     base::Timestamp,
     store::{
         AttemptOutcome, DeliveryState, Hold, MAX_RESPONSE_BYTES, MappingVersion, NewAttempt, NewXref, Next, Output,
         Pause, PauseKind, Reason, Recorded, StoreError, WaitKey,
         codec::Packed,
-        command::Reply,
+        command::{Halt, Reply},
         shared::{Budget, filtered_by, json},
     },
 };

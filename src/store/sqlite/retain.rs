@@ -7,10 +7,14 @@ use std::collections::BTreeMap;
 
 use sqlx::Row as _;
 
-use super::writer::{Batch, Halt};
+use super::writer::Batch;
 use crate::{
     base::Timestamp,
-    store::{Cut, Purged, command::Reply, shared::json},
+    store::{
+        Cut, Purged,
+        command::{Halt, Reply},
+        shared::json,
+    },
 };
 
 /// Places looked at for keys in one call.

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use super::fault::{Reach, is_full, reach};
 use crate::store::{
     Space, StoreError,
-    command::{Command, Reply, Request},
+    command::{Command, Halt, Reply, Request},
     health::{Health, failed},
 };
 
@@ -47,24 +47,6 @@ impl Register {
     /// A look at it, or a change to it.
     pub fn lock(&self) -> MutexGuard<'_, Handed> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Why a command stopped: refused with nothing written, or an error of the database that undoes the transaction.
-pub enum Halt {
-    Refused(StoreError),
-    Sql(sqlx::Error),
-}
-
-impl From<sqlx::Error> for Halt {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl From<StoreError> for Halt {
-    fn from(error: StoreError) -> Self {
-        Self::Refused(error)
     }
 }
 
